@@ -1,0 +1,44 @@
+"""Recurrent neural networks on PyTorch.
+
+A recurrence is one step, written once in plain PyTorch. Everything else is derived from it.
+
+    cell = ur.cells.LSTM(input_size=8, hidden_size=32)
+    run = ur.unroll(cell, inputs)              # inputs [batch, time, 8]
+    run.outputs, run.states["c"], run.final    # [batch, time, 32], the same, (h, c)
+
+`ur.Cell` is the base class of a cell of your own, `ur.Cell.wrap` takes any module that steps,
+`ur.Forecaster` trains a model on a table of measurements, `ur.load` opens a run folder.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import cells
+from .cells import Cell
+from .unroll import Trajectory, unroll
+
+if TYPE_CHECKING:
+    from .data import read_series
+    from .tasks import load
+    from .tasks.forecast import Forecaster
+
+__version__ = "0.1.0"
+__all__ = ["Cell", "Forecaster", "Trajectory", "cells", "load", "read_series", "unroll"]
+
+# What pulls in table readers and estimators is imported at its first use, so that
+# `import unrolled` costs little more than `import torch`.
+_LAZY = {
+    "Forecaster": "unrolled.tasks.forecast",
+    "load": "unrolled.tasks",
+    "read_series": "unrolled.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

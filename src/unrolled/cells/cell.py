@@ -1,0 +1,125 @@
+"""A cell: the parameters of one step of a recurrence, and the step.
+
+    state(t) = step(x(t), state(t-1); parameters)
+
+A cell names no loop, engine, device or derivative; `unrolled.unroll` runs it over a sequence.
+
+Shapes: B batch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .wrapped import WrappedCell
+
+
+class Cell(nn.Module):
+    """One step of a recurrence. Extend it and define `step`:
+
+        class Leaky(ur.Cell):
+            def __init__(self, input_size, hidden_size, leak=0.1):
+                super().__init__(input_size, state_sizes={"h": hidden_size})
+                self.input = nn.Linear(input_size, hidden_size)
+                self.recurrent = nn.Linear(hidden_size, hidden_size, bias=False)
+                self.leak = leak
+
+            def step(self, x, h):
+                drive = torch.tanh(self.input(x) + self.recurrent(h))
+                return ((1 - self.leak) * h + self.leak * drive,)
+
+    Attributes:
+        input_size: features of x; 0 for an autonomous system, which has no input.
+        state_sizes: name and size of every state component, in order. The first is the output.
+        unread: names of components that `step` returns and never reads.
+    """
+
+    input_size: int
+    state_sizes: dict[str, int]
+    unread: frozenset[str] = frozenset()
+
+    def __init__(self, input_size: int, state_sizes: dict[str, int]):
+        super().__init__()
+        _check_sizes(input_size, state_sizes)
+        self.input_size = input_size
+        self.state_sizes = dict(state_sizes)
+
+    def step(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Advance by one step.
+
+        Arguments:
+            x: input at this step, [B, input_size].
+            state: the components of the state before the step, each [B, size].
+
+        Returns:
+            The components after the step, in the order of `state_sizes`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define step(x, *state)")
+
+    def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        return self.step(x, *state)
+
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The state before the first step: zeros, each [batch_size, size].
+
+        Override it for a learned or a random start. `dtype` and `device` default to those of
+        the cell's parameters.
+        """
+        like = next(self.parameters(), torch.empty(0))
+        place: dict[str, Any] = {"dtype": dtype or like.dtype, "device": device or like.device}
+        return tuple(torch.zeros(batch_size, size, **place) for size in self.state_sizes.values())
+
+    @staticmethod
+    def wrap(
+        module: nn.Module,
+        *,
+        input_size: int | None = None,
+        state: Any = None,
+        returns: str = "auto",
+        names: tuple[str, ...] | None = None,
+    ) -> WrappedCell:
+        """Make a cell of any module with `forward(x, state) -> state` or `-> (output, state)`.
+
+        Arguments:
+            module: the module; its state is a tensor, or a tuple, list or dict of states.
+            input_size: features of x; default `module.input_size`.
+            state: an example of the state, with any batch size. Needed only where
+                `module(x)` does not start by itself.
+            returns: "state", "output_and_state", or "auto": feed the result back and see.
+            names: names for the state components in order; default `h`, or `h, c`, or
+                `state_0, state_1, ...`. A separate output is called `output`.
+
+        Raises:
+            ValueError: the module's sizes, start or form of result cannot be told.
+        """
+        from .wrapped import WrappedCell
+
+        return WrappedCell(module, input_size=input_size, state=state, returns=returns, names=names)
+
+    def extra_repr(self) -> str:
+        sizes = ", ".join(f"{name}: {size}" for name, size in self.state_sizes.items())
+        return f"input_size={self.input_size}, state={{{sizes}}}"
+
+
+def check_size(what: str, size: int, smallest: int = 1) -> None:
+    """Raise ValueError unless `size` is a whole number from `smallest` up."""
+    if not isinstance(size, int) or isinstance(size, bool) or size < smallest:
+        raise ValueError(f"{what} must be a whole number from {smallest} up, got {size!r}")
+
+
+def _check_sizes(input_size: int, state_sizes: dict[str, int]) -> None:
+    check_size("input_size", input_size, smallest=0)
+    if not state_sizes:
+        raise ValueError('state_sizes is empty; name at least one component, as {"h": 32}')
+    for name, size in state_sizes.items():
+        check_size(f"the size of state {name!r}", size)

@@ -1,0 +1,70 @@
+"""The gated recurrent unit.
+
+    r(t) = sigmoid(b_r + U_r x(t) + W_r h(t-1))                       reset gate
+    z(t) = sigmoid(b_z + U_z x(t) + W_z h(t-1))                       update gate
+    n(t) = tanh(b_n + U_n x(t) + r(t) (W_n h(t-1) + b_hn))            reset after the product
+    n(t) = tanh(b_n + U_n x(t) + W_n (r(t) h(t-1)) + b_hn)            reset before it
+    h(t) = (1 - z(t)) n(t) + z(t) h(t-1)
+
+Reset after the product is the form of torch and cuDNN; reset before it is the paper's, up to
+the name of z: the paper's update gate is the one written here.
+
+References:
+    Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .affine import AffineCell
+
+
+class GRU(AffineCell):
+    """State `h`. Parameters, gate order (r, z, n) and initialisation of `torch.nn.GRUCell`.
+
+    Arguments:
+        input_size: features of x.
+        hidden_size: size of h.
+        bias: whether the affine maps have biases.
+        reset_after: apply the reset gate after the recurrent product (torch) or before (paper).
+
+    Raises:
+        ValueError: a size below 1.
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        reset_after: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__(input_size, hidden_size, ("h",), bias, device, dtype)
+        self.reset_after = reset_after
+
+    def step(self, x: Tensor, h: Tensor) -> tuple[Tensor]:
+        advance = self._step_reset_after if self.reset_after else self._step_reset_before
+        return (advance(self.from_input(x), h),)
+
+    def _step_reset_after(self, drive: Tensor, h: Tensor) -> Tensor:
+        drive_r, drive_z, drive_n = drive.chunk(3, dim=-1)
+        hidden_r, hidden_z, hidden_n = self.from_hidden(h).chunk(3, dim=-1)
+        reset, update = torch.sigmoid(drive_r + hidden_r), torch.sigmoid(drive_z + hidden_z)
+        new = torch.tanh(drive_n + reset * hidden_n)
+        return (1 - update) * new + update * h
+
+    def _step_reset_before(self, drive: Tensor, h: Tensor) -> Tensor:
+        gates = 2 * self.hidden_size
+        bias_gates, bias_new = (
+            (None, None) if self.bias_hh is None else (self.bias_hh[:gates], self.bias_hh[gates:])
+        )
+        hidden = F.linear(h, self.weight_hh[:gates], bias_gates)
+        reset, update = torch.sigmoid(drive[:, :gates] + hidden).chunk(2, dim=-1)
+        recurrent = F.linear(reset * h, self.weight_hh[gates:], bias_new)
+        new = torch.tanh(drive[:, gates:] + recurrent)
+        return (1 - update) * new + update * h

@@ -1,0 +1,18 @@
+"""Ways to compute an unroll. `eager` is the definition; every other engine must equal it."""
+
+from .choose import BY_NAME, choose
+from .eager import Eager
+from .engine import Engine, EngineRefused, Forcing, Problem, Solution
+from .vendor import Vendor
+
+__all__ = [
+    "BY_NAME",
+    "Eager",
+    "Engine",
+    "EngineRefused",
+    "Forcing",
+    "Problem",
+    "Solution",
+    "Vendor",
+    "choose",
+]

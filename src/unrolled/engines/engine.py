@@ -1,0 +1,120 @@
+"""What an engine is given, what it returns, and what it must say of itself.
+
+Shapes: B batch, T time, I input_size.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..cells import Cell
+
+
+class EngineRefused(ValueError):
+    """An engine that was asked for by name cannot run this unroll; the message says why."""
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """Values that replace one state component before each step.
+
+    Attributes:
+        values: [B, T, size].
+        mask: [B, T], true where a value replaces the state; None where every one does.
+    """
+
+    values: Tensor
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked unroll: what `unroll` hands to an engine.
+
+    Attributes:
+        cell: the step.
+        inputs: [B, T, I]; zero beyond each sequence's length.
+        state: the components before the first step, each [B, size].
+        lengths: valid steps of each sequence, [B]; None where all are T.
+        forced: by component.
+    """
+
+    cell: Cell
+    inputs: Tensor
+    state: tuple[Tensor, ...]
+    lengths: Tensor | None = None
+    forced: Mapping[str, Forcing] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> Tensor | None:
+        """True at the steps inside each sequence's length, [B, T]; None where all are."""
+        if self.lengths is None:
+            return None
+        steps = torch.arange(self.inputs.shape[1], device=self.inputs.device)
+        return steps < self.lengths[:, None]
+
+    def last(self, states: Tensor, initial: Tensor) -> Tensor:
+        """The values of `states` [B, T, size] at each sequence's last valid step, [B, size]."""
+        if self.lengths is None:
+            return states[:, -1]
+        rows = torch.arange(len(states), device=states.device)
+        reached = states[rows, (self.lengths - 1).clamp(min=0)]
+        return torch.where((self.lengths > 0)[:, None], reached, initial)
+
+    def blank(self, states: Tensor) -> Tensor:
+        """`states` [B, T, size] with zeros beyond each sequence's length."""
+        valid = self.valid
+        return states if valid is None else states * valid[:, :, None]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What an engine computed.
+
+    Attributes:
+        states: every component after every step, [B, T, size], zero beyond the lengths.
+        final: the components after each sequence's last valid step, each [B, size].
+    """
+
+    states: Mapping[str, Tensor]
+    final: tuple[Tensor, ...]
+
+
+class Engine(Protocol):
+    """A way to compute an unroll. `name` is the one that `engine=` takes."""
+
+    name: str
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why this engine cannot run the problem, in one line, or None if it can."""
+        ...
+
+    def advantage(self, problem: Problem) -> str:
+        """What runs the problem and why that is a good choice, in one line."""
+        ...
+
+    def solve(self, problem: Problem) -> Solution:
+        """Run the problem; called only where `refusal` returned None."""
+        ...
+
+
+class LazyStates(Mapping[str, Tensor]):
+    """States by name, each computed at its first use and kept."""
+
+    def __init__(self, compute: Mapping[str, Callable[[], Tensor]]):
+        self._compute = dict(compute)
+        self._ready: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._ready:
+            self._ready[name] = self._compute[name]()
+        return self._ready[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._compute)
+
+    def __len__(self) -> int:
+        return len(self._compute)

@@ -1,0 +1,191 @@
+"""Run a cell over a sequence: the only door to the engines.
+
+Arguments are checked here, once; engines and steps trust them.
+
+Shapes: B batch, T time, I input_size.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .cells import Cell, WrappedCell
+from .engines import Engine, Forcing, Problem, choose
+from .naming import one_of
+
+
+@dataclass(frozen=True, repr=False)
+class Trajectory:
+    """The result of an unroll.
+
+    Attributes:
+        states: every state component after every step, [B, T, size], by name; zero beyond a
+            sequence's length.
+        final: the components after each sequence's last valid step, each [B, size].
+        engine: the name of the engine that ran.
+        why: why it ran, in one line.
+    """
+
+    states: Mapping[str, Tensor]
+    final: tuple[Tensor, ...]
+    engine: str
+    why: str
+
+    @property
+    def outputs(self) -> Tensor:
+        """The first state component after every step, [B, T, size]."""
+        return self.states[next(iter(self.states))]
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.states)
+        shape = list(self.outputs.shape)
+        return f"Trajectory(outputs={shape}, states=({names}), engine={self.engine!r}, {self.why})"
+
+
+def unroll(
+    cell: Cell,
+    inputs: Tensor,
+    state: Tensor | Sequence[Tensor] | Mapping[str, Tensor] | None = None,
+    lengths: Tensor | Sequence[int] | None = None,
+    forced: Mapping[str, Tensor | tuple[Tensor, Tensor]] | None = None,
+    engine: str | Engine = "auto",
+) -> Trajectory:
+    """Apply `cell` to every step of `inputs`.
+
+    Arguments:
+        cell: the step.
+        inputs: [B, T, I]; I is 0 for a cell without input.
+        state: the state before the first step: its components in order or by name, each
+            [B, size]. Default `cell.initial_state(B)`.
+        lengths: valid steps of each sequence, [B], from 0 to T. What `inputs` holds beyond
+            them, even NaN, has no effect.
+        forced: values that replace a component *before* each step, by name: [B, T, size], or a
+            pair with a mask [B, T] or [T] that is true where they do. For teacher forcing,
+            values at step t are the true outputs of step t-1.
+        engine: "auto", "eager", "vendor", or an engine.
+
+    Raises:
+        ValueError: an argument has the wrong shape, size or type; the message says which.
+        EngineRefused: the engine asked for cannot run this.
+    """
+    if not isinstance(cell, Cell):
+        raise TypeError(
+            f"cell must be a Cell, got {type(cell).__name__}; unrolled.Cell.wrap makes one of "
+            "any module with forward(x, state)"
+        )
+    _check_inputs(cell, inputs)
+    checked_lengths = _lengths(inputs, lengths)
+    if checked_lengths is not None:
+        inputs = _without_padding(inputs, checked_lengths)
+    start = _state(cell, inputs, state)
+    problem = Problem(cell, inputs, start, checked_lengths, _forced(cell, inputs, forced))
+    chosen, why = choose(engine, problem)
+    solution = chosen.solve(problem)
+    return Trajectory(solution.states, solution.final, chosen.name, why)
+
+
+def _check_inputs(cell: Cell, inputs: Tensor) -> None:
+    wanted = f"[batch, time, {cell.input_size}]"
+    if not torch.is_tensor(inputs):
+        raise TypeError(f"inputs must be a tensor {wanted}, got {type(inputs).__name__}")
+    if inputs.dim() == 2:
+        raise ValueError(f"inputs must be {wanted}, got {list(inputs.shape)}; add inputs[None]")
+    if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
+        transposed = inputs.dim() == 3 and inputs.shape[1] == cell.input_size
+        advice = "; pass inputs.transpose(1, 2) if features come second" if transposed else ""
+        raise ValueError(f"inputs must be {wanted}, got {list(inputs.shape)}{advice}")
+    if 0 in inputs.shape[:2]:
+        raise ValueError(f"inputs must hold at least one step, got {list(inputs.shape)}")
+    _check_kind(cell, inputs)
+
+
+def _check_kind(cell: Cell, inputs: Tensor) -> None:
+    """Compare type and device with the parameters', which a kernel reports unreadably."""
+    parameter = next(cell.parameters(), None)
+    if parameter is None or torch.is_autocast_enabled(inputs.device.type):
+        return
+    if inputs.dtype != parameter.dtype:
+        raise ValueError(
+            f"inputs are {inputs.dtype}, the parameters of the cell {parameter.dtype}; "
+            f"pass inputs.to({parameter.dtype}) or cell.to({inputs.dtype})"
+        )
+    if inputs.device != parameter.device:
+        raise ValueError(f"inputs are on {inputs.device}, the cell on {parameter.device}")
+
+
+def _lengths(inputs: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor | None:
+    if lengths is None:
+        return None
+    batch, time, _ = inputs.shape
+    steps: Tensor = torch.as_tensor(lengths, device=inputs.device)
+    if steps.shape != (batch,) or steps.is_floating_point():
+        raise ValueError(f"lengths must be {batch} whole numbers, got {steps.tolist()}")
+    if bool(((steps < 0) | (steps > time)).any()):
+        raise ValueError(f"lengths must lie between 0 and {time}, got {steps.tolist()}")
+    return None if bool((steps == time).all()) else steps
+
+
+def _without_padding(inputs: Tensor, lengths: Tensor) -> Tensor:
+    # `where`, not a product: what lies beyond a length may be NaN, and so would its gradient.
+    steps = torch.arange(inputs.shape[1], device=inputs.device)
+    return inputs.masked_fill((steps >= lengths[:, None])[:, :, None], 0)
+
+
+def _state(cell: Cell, inputs: Tensor, state: Any) -> tuple[Tensor, ...]:
+    batch = len(inputs)
+    if state is None:
+        return cell.initial_state(batch, dtype=inputs.dtype, device=inputs.device)
+    names = list(cell.state_sizes)
+    components = _components(cell, names, state)
+    if len(components) != len(names):
+        raise ValueError(f"state needs {', '.join(names)}; got {len(components)} components")
+    for (name, size), component in zip(cell.state_sizes.items(), components, strict=True):
+        if tuple(component.shape) != (batch, size):
+            raise ValueError(f"state {name} must be [{batch}, {size}], got {list(component.shape)}")
+    return components
+
+
+def _components(cell: Cell, names: list[str], state: Any) -> tuple[Tensor, ...]:
+    """A state given as one tensor, in order, by name, or in a wrapped module's own form."""
+    if isinstance(state, Mapping) and set(state) == set(names):
+        return tuple(state[name] for name in names)
+    if torch.is_tensor(state):
+        state = (state,)
+    flat = isinstance(state, (tuple, list)) and all(map(torch.is_tensor, state))
+    if flat and len(state) == len(names):
+        return tuple(state)
+    if isinstance(cell, WrappedCell):
+        return cell.flatten(state)
+    if isinstance(state, Mapping):
+        raise ValueError(f"state names {', '.join(state)}, the cell has {', '.join(names)}")
+    if not flat:
+        raise TypeError(f"state must be tensors {', '.join(names)}, got {type(state).__name__}")
+    return tuple(state)
+
+
+def _forced(
+    cell: Cell, inputs: Tensor, forced: Mapping[str, Tensor | tuple[Tensor, Tensor]] | None
+) -> dict[str, Forcing]:
+    return {
+        one_of(name, cell.state_sizes, "forced component"): _forcing(cell, inputs, name, given)
+        for name, given in (forced or {}).items()
+    }
+
+
+def _forcing(cell: Cell, inputs: Tensor, name: str, given: Any) -> Forcing:
+    values, mask = given if isinstance(given, tuple) else (given, None)
+    batch, time, _ = inputs.shape
+    expected = (batch, time, cell.state_sizes[name])
+    if tuple(values.shape) != expected:
+        raise ValueError(f"forced {name} must be {list(expected)}, got {list(values.shape)}")
+    if mask is None:
+        return Forcing(values)
+    if mask.dtype != torch.bool or tuple(mask.shape) not in ((batch, time), (time,)):
+        raise ValueError(
+            f"the mask of forced {name} must be boolean [{batch}, {time}] or [{time}], "
+            f"got {mask.dtype} {list(mask.shape)}"
+        )
+    return Forcing(values) if bool(mask.all()) else Forcing(values, mask.expand(batch, time))
