@@ -51,7 +51,12 @@ class Windows:
         return Windows(self.series[keep], self.origins[keep], self.horizon)
 
 
-def rolling(first: Sequence[int], lengths: Sequence[int], horizon: int, stride: int = 1) -> Windows:
+def rolling(
+    first: Sequence[int] | np.ndarray,
+    lengths: Sequence[int] | np.ndarray,
+    horizon: int,
+    stride: int = 1,
+) -> Windows:
     """Windows that lie in each series from position `first` on, one every `stride` steps.
 
     Arguments:
@@ -66,12 +71,12 @@ def rolling(first: Sequence[int], lengths: Sequence[int], horizon: int, stride: 
     return Windows(series, np.concatenate(origins).astype(int), horizon)
 
 
-def at_end(lengths: Sequence[int], horizon: int) -> Windows:
+def at_end(lengths: Sequence[int] | np.ndarray, horizon: int) -> Windows:
     """One window after the end of every series."""
     return Windows(np.arange(len(lengths)), np.array(lengths) - 1, horizon)
 
 
-def validation_steps(lengths: Sequence[int], horizon: int) -> int:
+def validation_steps(lengths: Sequence[int] | np.ndarray, horizon: int) -> int:
     """How many steps at the end of every series to hold out for validation.
 
     About a seventh of a series, but no more than gives some 3,000 windows over all series, and
@@ -82,6 +87,6 @@ def validation_steps(lengths: Sequence[int], horizon: int) -> int:
     return max(horizon, min(share, enough))
 
 
-def test_steps(lengths: Sequence[int], horizon: int) -> int:
+def test_steps(lengths: Sequence[int] | np.ndarray, horizon: int) -> int:
     """How many steps at the end of every series to hold out for the test: an eighth of it."""
     return max(horizon, round(0.125 * float(np.median(lengths))))

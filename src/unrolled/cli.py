@@ -1,0 +1,126 @@
+"""The command `unrolled`.
+
+    unrolled train TASK DATA [options]     unrolled check TASK DATA
+    unrolled predict RUN [INPUT]           unrolled evaluate RUN DATA
+    unrolled inspect RUN                   unrolled demo [TASK]
+
+What belongs to one task (its options, what it prints) is in the task's own `commands` module.
+Bad input ends with one line on standard error and exit status 2.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__
+from .naming import one_of
+from .tasks import TASKS, commands_of, task_of
+
+app = typer.Typer(
+    help="Recurrent neural networks: train them on your sequences, predict, understand.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train a model and leave it in a run folder.", no_args_is_help=True)
+check_app = typer.Typer(help="Look at data: what is found, what is wrong.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+app.add_typer(check_app, name="check")
+for _task in TASKS:
+    commands_of(_task).register(train_app, check_app)
+
+Run = Annotated[Path, typer.Argument(help="A run folder, as `train` left it.")]
+
+
+@app.command()
+def predict(
+    run: Run,
+    data: Annotated[str, typer.Argument(help="A table; default: go on after training.")] = "",
+    output: Annotated[str, typer.Option(help="A .csv or .parquet file; - for the screen.")] = "-",
+    quantiles: Annotated[str, typer.Option(help="Some of the trained levels: 0.1,0.9.")] = "",
+) -> None:
+    """Predict with a trained model."""
+    commands_of(task_of(run)).predict(run, data or None, output, quantiles)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[str, typer.Argument(help="Data with the truth in it.")],
+    start: Annotated[str, typer.Option(help="First time, steps from the end, or share.")] = "",
+    stride: Annotated[int, typer.Option(min=1, help="Steps between two forecasts.")] = 1,
+    output: Annotated[str, typer.Option(help="A .csv or .parquet file for the scores.")] = "",
+) -> None:
+    """Score a trained model on data, beside the baselines."""
+    commands_of(task_of(run)).evaluate(run, data, start or None, stride, output)
+
+
+@app.command()
+def inspect(run: Run) -> None:
+    """Show what a run holds: network, sizes, engine, scores."""
+    commands_of(task_of(run)).inspect(run)
+
+
+@app.command()
+def demo(
+    task: Annotated[str, typer.Argument(help="Which task to show.")] = "forecast",
+    output: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run folder.")] = False,
+) -> None:
+    """Train on data that comes with unrolled."""
+    commands_of(one_of(task, TASKS, "task")).demo(output, quiet)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unrolled {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and leave the process: 0 done, 2 bad input, 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    try:
+        status: Any = app(arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has closed it, as `head` does.
+        sys.stderr.close()
+        return 0
+    except (ValueError, OSError, RuntimeError) as error:
+        return _fail(_one_line(error), 2)
+    except Exception as error:
+        # Usage errors (unknown option, missing argument) know how to say themselves.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(message())
+            return 2
+        return _fail(_one_line(message()), 2)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, status: int) -> int:
+    typer.echo(f"unrolled: {message}", err=True)
+    return status
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

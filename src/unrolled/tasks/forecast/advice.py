@@ -1,0 +1,36 @@
+"""What to try when a model does not beat a simple forecast."""
+
+from .forecaster import Forecaster
+from .results import MODEL, Backtest
+
+
+def advice_for(forecaster: Forecaster, backtest: Backtest) -> list[str]:
+    """Nothing if the model beats every baseline, else one plain line and two things to try."""
+    best = backtest.best_baseline
+    lost, won = backtest.error(MODEL), backtest.error(best)
+    if lost < won:
+        return []
+    verdict = f"the model loses to the baseline {best} ({lost:.3f} against {won:.3f})"
+    return [verdict, *(f"try: {hint}" for hint in _hints(forecaster)[:2])]
+
+
+def _hints(forecaster: Forecaster) -> list[str]:
+    """Things to try, the most promising first."""
+    history, fitted = forecaster.history_, forecaster.fitted_
+    best, last = history.best.epoch, history.epochs[-1].epoch
+    hints = []
+    if best == last and last > 0:
+        longer = 2 * forecaster.plan_.updates
+        hints.append(f"--updates {longer}: the best epoch was the last, so training was too short")
+    if best <= 1 and last > 1:
+        dropout = round((1 + forecaster.plan_.dropout) / 2, 2)
+        hints.append(
+            f"--hidden-size {max(4, forecaster.plan_.hidden_size // 2)} --dropout {dropout}: "
+            "validation was best at the start, so the network learned noise"
+        )
+    if not fitted.schema.future:
+        hints.append("--future with columns that are known in advance, such as holidays or plans")
+    if not fitted.schema.past:
+        hints.append("other columns as past covariates: the table has only the target")
+    hints.append("--decoder recurrent: a second network that runs over the horizon")
+    return hints

@@ -1,0 +1,131 @@
+"""Pieces of series that a network reads in one go.
+
+A chunk warms the network's state up over its first steps; forecasts are made, or scored, in
+the rest. Which chunk a step belongs to depends on its position alone, so that a forecast is
+the same number whichever other forecasts are asked for with it.
+
+Shapes: B batch, S steps of a chunk, n origins, M steps scored in a chunk, H horizon,
+    C candidates, Q quantiles.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .frame import Frame
+from .model import ForecastModel, LinearForecast, candidates, network_inputs
+from .windows import Windows
+
+# Chunks that run as one batch when forecasts are made.
+CHUNKS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Steps in which a chunk only warms up, and steps after them in which it forecasts."""
+
+    warm_up: int
+    active: int
+
+    @property
+    def steps(self) -> int:
+        return self.warm_up + self.active
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Chunks to train on: series [B], positions [B, S], and which M steps of S are scored."""
+
+    series: Tensor
+    positions: Tensor
+    scored: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(self.series.to(device), self.positions.to(device), self.scored.to(device))
+
+
+def random_chunks(
+    chunking: Chunking, train_ends: np.ndarray, first: int, batch_size: int, scored: int, seed: int
+) -> Iterator[Batch]:
+    """An endless supply of chunks: a series, then an end in it, each drawn uniformly.
+
+    Arguments:
+        train_ends: [N], steps of each series that belong to training.
+        first: position from which a chunk may end.
+        scored: M, how many of a chunk's active steps are drawn to be scored.
+    """
+    draw = np.random.default_rng(seed)
+    while True:
+        series = draw.integers(0, len(train_ends), batch_size)
+        # The last step of training is nobody's origin: it has no next value.
+        lowest = np.minimum(first, train_ends[series] - 2)
+        ends = lowest + (draw.random(batch_size) * (train_ends[series] - 1 - lowest)).astype(int)
+        positions = ends[:, None] - np.arange(chunking.steps)[::-1]
+        active = np.sort(draw.permutation(chunking.active)[:scored]) + chunking.warm_up
+        yield Batch(*(torch.from_numpy(a) for a in (series, positions, active)))
+
+
+def batch_quantiles(
+    model: ForecastModel, linear: LinearForecast, frame: Frame, batch: Batch
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalised quantiles at a batch's scored steps, and the series and positions of those.
+
+    Returns:
+        Quantiles [B M, H, Q], series [B M], positions [B M].
+    """
+    i, t = batch.series[:, None], batch.positions
+    outputs = model.stack(network_inputs(frame, i, t.clamp(min=0)))[:, batch.scored]
+    at = t[:, batch.scored]
+    i, at = i.expand_as(at).flatten(), at.flatten()
+    # Before a series' start there is nothing to forecast from; such steps are not scored.
+    simple = candidates(frame, i, at.clamp(min=0), model.seasons, linear)
+    return model(frame, i, at.clamp(min=0), outputs.flatten(0, 1), simple), i, at
+
+
+@torch.no_grad()
+def window_quantiles(
+    model: ForecastModel, linear: LinearForecast, frame: Frame, windows: Windows, chunking: Chunking
+) -> Tensor:
+    """Normalised quantiles for every window, [n, H, Q]."""
+    device = frame.values.device
+    distinct, which = _chunk_numbers(windows, chunking)
+    result = torch.empty(len(windows), windows.horizon, len(model.levels), device=device)
+    for chunks, members in _groups(which):
+        series, number = (torch.from_numpy(a).to(device) for a in distinct[chunks].T)
+        starts = number * chunking.active - chunking.warm_up
+        steps = torch.arange(chunking.steps, device=device)
+        positions = (starts[:, None] + steps).clamp(0, frame.values.shape[1] - 1)
+        outputs = model.stack(network_inputs(frame, series[:, None], positions))
+        i, t = (torch.from_numpy(a[members]).to(device) for a in (windows.series, windows.origins))
+        row = torch.from_numpy(which[members] - chunks.start).to(device)
+        simple = candidates(frame, i, t, model.seasons, linear)
+        result[torch.from_numpy(members)] = model(
+            frame, i, t, outputs[row, t - starts[row]], simple
+        )
+    return result
+
+
+def in_table_units(frame: Frame, windows: Windows, quantiles: Tensor) -> np.ndarray:
+    """Normalised quantiles [n, H, Q] of windows, in the unit of the table."""
+    device = quantiles.device
+    i, t = (torch.from_numpy(a).to(device) for a in (windows.series, windows.origins))
+    return frame.restore(i, t, quantiles)
+
+
+def _chunk_numbers(windows: Windows, chunking: Chunking) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct chunks, [m, 2] series and number, and which of them each window needs, [n]."""
+    keys = np.stack([windows.series, windows.origins // chunking.active], axis=1)
+    distinct, which = np.unique(keys, axis=0, return_inverse=True)
+    return distinct, which.reshape(-1)
+
+
+def _groups(chunk_of_origin: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Runs of consecutive chunks, and the windows that lie in them."""
+    for start in range(0, int(chunk_of_origin.max()) + 1, CHUNKS_AT_ONCE):
+        chunks = slice(start, start + CHUNKS_AT_ONCE)
+        inside = (chunk_of_origin >= chunks.start) & (chunk_of_origin < chunks.stop)
+        yield chunks, np.flatnonzero(inside)

@@ -1,0 +1,423 @@
+"""The forecaster: from a table of measurements to forecasts with their uncertainty.
+
+    data = ur.read_series("weather.csv", target="temp")
+    model = ur.Forecaster("lstm", horizon=24).fit(data)
+    model.predict().to_polars()
+    model.backtest(data, start="2013-11-17").table()
+    model.save("runs/weather"); ur.load("runs/weather")
+
+Shapes: S series, N windows, H horizon, Q quantiles.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from torch import nn
+
+from ...cells import Cell, by_name
+from ...data import DataError, Finding, Schema, SeriesSet, read_series
+from ...naming import one_of
+from ...training import Epoch, History, TrainingSettings, train
+from ...unroll import unroll
+from .baselines import LastValueNetwork, LearnedBaselines
+from .fitted import Fitted, recent
+from .fitting import Objective, Split, fit_linears
+from .frame import Frame, build_frame
+from .linear import CrossFitted, LinearFit, LinearPath
+from .metrics import seasonal_scale
+from .model import ForecastModel, MakeCell, network_inputs
+from .plan import Architecture, Plan, chunking_for, dilations_for, kept_seasons, plan_for
+from .results import Backtest, Forecast, check_levels
+from .scaling import Scaling, learn_scaling
+from .windows import validation_steps
+
+DECODERS = ("direct", "recurrent")
+
+
+class Listener:
+    """Told of what happens while a forecaster is fitted; does nothing by itself.
+
+    Each method gets the forecaster, whose `fitted_` can be used and saved at any time.
+    """
+
+    def prepared(self, forecaster: "Forecaster") -> None:
+        """The model is built and stands at its start; training begins."""
+
+    def updated(self, update: int, loss: float) -> None:
+        """One update of the weights was made."""
+
+    def validated(self, forecaster: "Forecaster", epoch: Epoch) -> None:
+        """An epoch is over; if it was the best so far, `fitted_` holds its weights."""
+
+
+class Forecaster(BaseEstimator):
+    """Forecasts series by a recurrent network over simple forecasts.
+
+    One model learns from all series. It takes past covariates, covariates known in the
+    future, static ones, and the calendar; missing values are masked.
+
+    Arguments:
+        cell: a cell by name ("lstm", "gru", "elman", "jordan"), or a `Cell` class that is
+            built with (input_size, hidden_size).
+        horizon: steps to forecast.
+        quantiles: levels between 0 and 1, among them 0.5, the point forecast.
+        decoder: "direct", all steps from the last output, or "recurrent", a second network
+            that runs over the horizon.
+        hidden_size, dropout, learning_rate, weight_decay, updates: of network and training;
+            None chooses by the amount of data.
+        epochs: validations during training.
+        patience: epochs without a better validation after which training stops.
+        batch_size: chunks of series an update.
+        validation: steps at the end of each series held out of training; None chooses.
+        min_length: shorter series are left out, which is said; None demands that all are long
+            enough.
+        seed: of weights, batches and dropout. The same seed, data and machine give the same
+            numbers.
+        device: "auto", "cpu", "cuda", ...
+
+    Attributes (after `fit`):
+        fitted_: the trained model with all that it takes to use it.
+        history_: the log of training.
+        plan_: the sizes and rates that were chosen.
+        findings_: what was noticed about the training table.
+    """
+
+    fitted_: Fitted
+    history_: History
+    plan_: Plan
+    split_: Split
+    findings_: tuple[Finding, ...]
+
+    def __init__(
+        self,
+        cell: str | MakeCell = "lstm",
+        horizon: int = 24,
+        *,
+        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+        decoder: str = "direct",
+        hidden_size: int | None = None,
+        dropout: float | None = None,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        updates: int | None = None,
+        epochs: int = 20,
+        patience: int = 20,
+        batch_size: int = 32,
+        validation: int | None = None,
+        min_length: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ):
+        self.cell = cell
+        self.horizon = horizon
+        self.quantiles = quantiles
+        self.decoder = decoder
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.updates = updates
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.validation = validation
+        self.min_length = min_length
+        self.seed = seed
+        self.device = device
+
+    def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> "Forecaster":
+        """Learn from a table; the end of every series is held out to validate.
+
+        Arguments:
+            data: a `SeriesSet`, or what `read_series` reads without further options.
+            y: ignored; scikit-learn's convention.
+            listener: told of the progress.
+
+        Raises:
+            ValueError: an argument of the constructor makes no sense.
+            DataError: series are too short for the horizon; the message says which.
+            TrainingFailed: the loss stayed infinite or undefined.
+        """
+        listener = listener or Listener()
+        self.check_arguments()
+        data = self.long_enough(as_series(data))
+        self.findings_ = data.findings
+        torch.manual_seed(self.seed)
+        self.split_ = self._split(data)
+        _Fit(self, data, self.split_).run(listener)
+        return self
+
+    def predict(self, data: Any = None, quantiles: Sequence[float] | None = None) -> Forecast:
+        """Forecast the steps after the end of every series.
+
+        Arguments:
+            data: a table with the columns of the training table; None continues the training
+                table. It need not hold the same series.
+            quantiles: some of the levels that the model was trained for; None gives all.
+
+        Raises:
+            DataError: a column is missing, a series is empty, or covariates that were said to
+                be known in the future do not reach over the horizon.
+        """
+        fitted = self._fitted()
+        table = fitted.history if data is None else as_series(data, fitted.schema)
+        return fitted.predict(table, quantiles)
+
+    def backtest(
+        self, data: Any, start: Any = None, *, stride: int = 1, windows: int | None = None
+    ) -> Backtest:
+        """Forecast from many origins of a table and compare with what came.
+
+        The model is not trained again; it sees, for each origin, what lies before it.
+
+        Arguments:
+            data: a table with the columns of the training table.
+            start: first time, number of steps from the end, or share of the steps from which
+                on forecasts are made; default right after what the model was trained on.
+            stride: steps between origins.
+            windows: at most this many, evenly chosen.
+
+        Raises:
+            DataError: no series holds a whole horizon after `start`.
+        """
+        fitted = self._fitted()
+        return fitted.backtest(as_series(data, fitted.schema), start, stride, windows)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write config.json, model.safetensors and the end of the table to a run folder.
+
+        Each file is written under another name first, so a crash leaves no half of one.
+        `unrolled.load` is the inverse.
+        """
+        from .saving import save_forecaster
+
+        return save_forecaster(self, Path(folder))
+
+    @staticmethod
+    def load(folder: str | Path, cell: MakeCell | None = None) -> "Forecaster":
+        """Open a run folder.
+
+        Arguments:
+            cell: the class of the cell, where it is not one of unrolled's own: code is never
+                loaded from a run folder.
+
+        Raises:
+            RunError: the folder is no run, is damaged, or was written by a later version.
+        """
+        from .saving import load_forecaster
+
+        return load_forecaster(Path(folder), cell)
+
+    @property
+    def parameters_(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(p.numel() for p in self._fitted().model.parameters())
+
+    @property
+    def engine_(self) -> tuple[str, str]:
+        """The engine that unrolls the network's first layer, and why."""
+        cell = self._fitted().model.stack.cells[0]
+        assert isinstance(cell, Cell)
+        run = unroll(cell, next(cell.parameters()).new_zeros(1, 1, cell.input_size))
+        return run.engine, run.why
+
+    def _fitted(self) -> Fitted:
+        if not hasattr(self, "fitted_"):
+            raise NotFittedError("this Forecaster is not fitted yet; call fit(data) first")
+        return self.fitted_
+
+    def check_arguments(self) -> None:
+        """Raise ValueError, naming the argument, if one makes no sense."""
+        one_of(self.decoder, DECODERS, "decoder")
+        check_levels(self.quantiles)
+        if isinstance(self.cell, str):
+            by_name(self.cell)
+        for name in ("horizon", "epochs", "patience", "batch_size", "updates", "hidden_size"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+
+    def long_enough(self, data: SeriesSet) -> SeriesSet:
+        """The series that hold a season to read, a window to train on and one to validate on.
+
+        Raises:
+            DataError: some are shorter, and `min_length` does not say to leave them out.
+        """
+        season = data.schema.season
+        needed = self.min_length or max(season, 2) + 2 * self.horizon
+        short = [series for series in data if series.n < needed]
+        if not short:
+            return data
+        names = ", ".join(f"{s.name} ({s.n})" for s in short[:3])
+        more = f" and {len(short) - 3:,} more" if len(short) > 3 else ""
+        if self.min_length is None or len(short) == len(data):
+            raise DataError(
+                f"{len(short):,} of {len(data):,} series are shorter than {needed} steps "
+                f"(a season of {season} and two horizons of {self.horizon}): {names}{more}; "
+                "use a shorter horizon or season, or leave them out with min_length"
+                + f" ({needed} or more)"
+                * (self.min_length is None)
+            )
+        kept = tuple(series for series in data if series.n >= needed)
+        said = Finding(
+            "ignored", f"left out {len(short):,} short series: {names}{more}", len(short)
+        )
+        return SeriesSet(kept, data.schema, data.name, (*data.findings, said))
+
+    def _split(self, data: SeriesSet) -> Split:
+        ends = np.array([series.n for series in data])
+        held_out = self.validation or validation_steps(ends, self.horizon)
+        # A short series keeps at least a season and a horizon to train on.
+        least = np.minimum(ends - self.horizon, data.schema.season + self.horizon)
+        return Split(np.maximum(ends - held_out, least), ends)
+
+    def split_text(self, data: SeriesSet, start: Any) -> str:
+        """Where training, validation and test part, in words; `start` is of the test part."""
+        split, longest = self.split_, max(data, key=lambda series: series.n)
+        known = longest.n if start is None else longest.steps_before(start)
+        held_out = int(np.median(split.ends - split.train_ends))
+        frequency = data.schema.frequency
+        last = frequency.label(longest.times(known - held_out - 1, 1)[0])
+        test = "no test" if start is None else f"test {frequency.amount(longest.n - known)}"
+        return f"train .. {last} | validation {frequency.amount(held_out)} | {test}"
+
+    def make_cell(self, input_size: int, hidden_size: int) -> Cell:
+        """A cell of the kind that the forecaster was asked to use."""
+        make: MakeCell = by_name(self.cell) if isinstance(self.cell, str) else self.cell  # pyright: ignore[reportAssignmentType]
+        return make(input_size, hidden_size)
+
+    def torch_device(self) -> torch.device:
+        """Where to compute: a GPU if `device` is "auto" and there is one."""
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class _Fit:
+    """One fit: from a table to a `Fitted`, in the order of the methods."""
+
+    def __init__(self, owner: Forecaster, data: SeriesSet, split: Split):
+        self.owner, self.data, self.split = owner, data, split
+        self.device, self.season = owner.torch_device(), data.schema.season
+        typical = float(np.median(split.ends))
+        self.kept = kept_seasons(typical, self.season)
+        self.scaling: Scaling = learn_scaling(data, split.train_ends, self.kept)
+        self.frame: Frame = build_frame(data, self.scaling, owner.horizon, device=self.device)
+
+    def run(self, listener: Listener) -> None:
+        """Fit the linear parts, build the model, train it; leave the result in the owner."""
+        owner = self.owner
+        alone, linear = fit_linears(self.frame, self.split)
+        owner.plan_ = self._plan()
+        architecture = self._architecture(alone, linear)
+        path = LinearPath(linear.form, linear.weights)
+        model = architecture.build(owner.make_cell, path).to(self.device)
+        crossed = CrossFitted(linear, self.split.train_ends, self.device)
+        first = self._first(architecture)
+        targets = [series.target for series in self.data]
+        objective = Objective(
+            self.frame, self.split, crossed, architecture.chunking, first, targets
+        )
+        objective.start_from_mix(model, owner.seed)
+        owner.history_ = History()
+        owner.fitted_ = self._fitted(architecture, model, alone)
+        listener.prepared(owner)
+        self._train(objective, model, listener)
+
+    def _plan(self) -> Plan:
+        plan = plan_for(self.scaling.local, int(self.split.train_ends.sum()))
+        asked = {name: getattr(self.owner, name) for name in Plan.__dataclass_fields__}
+        return replace(plan, **{name: v for name, v in asked.items() if v is not None})
+
+    def _architecture(self, alone: LinearFit, linear: LinearFit) -> Architecture:
+        owner, plan = self.owner, self.owner.plan_
+        zero = torch.zeros(1, dtype=torch.long, device=self.device)
+        return Architecture(
+            cell=owner.cell if isinstance(owner.cell, str) else _name_of(owner.cell),
+            input_size=network_inputs(self.frame, zero, zero).shape[-1],
+            ahead_size=self.frame.ahead.shape[-1],
+            hidden_size=plan.hidden_size,
+            dilations=dilations_for(self.season),
+            dropout=plan.dropout,
+            decoder=owner.decoder,
+            horizon=owner.horizon,
+            seasons=self.kept,
+            levels=check_levels(owner.quantiles),
+            linear=linear.form,
+            baseline=alone.form,
+            chunking=chunking_for(self.season),
+        )
+
+    def _first(self, architecture: Architecture) -> int:
+        """Position from which steps are scored: before it, candidates repeat the first value."""
+        reach = max(self.kept * self.season, 2)
+        if not self.scaling.local:
+            reach = max(reach, architecture.linear.context)
+        return int(max(0, min(reach, self.split.train_ends.min() - self.owner.horizon - 1)))
+
+    def _fitted(self, architecture: Architecture, model: ForecastModel, alone: LinearFit) -> Fitted:
+        owner, data = self.owner, self.data
+        feed_forward = LastValueNetwork(owner.horizon).to(self.device)
+        feed_forward.fit(self.frame, self.split.train_ends, owner.seed)
+        return Fitted(
+            schema=data.schema,
+            scaling=self.scaling,
+            architecture=architecture,
+            model=model,
+            baselines=LearnedBaselines(LinearPath(alone.form, alone.weights), feed_forward),
+            seasonal_scales={s.name: seasonal_scale(s.target, self.season) for s in data},
+            trained_until={s.name: str(s.times(s.n, 1)[0]) for s in data},
+            history=recent(data, architecture, self.scaling),
+        )
+
+    def _train(self, objective: Objective, model: ForecastModel, listener: Listener) -> None:
+        owner, plan = self.owner, self.owner.plan_
+        epochs = min(owner.epochs, plan.updates)
+        settings = TrainingSettings(
+            epochs=epochs,
+            updates=max(1, plan.updates // epochs),
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            patience=owner.patience,
+        )
+
+        def on_epoch(epoch: Epoch, averaged: nn.Module) -> None:
+            owner.history_.epochs.append(epoch)
+            if epoch.best:
+                # A copy: training goes on in the averaged model itself.
+                owner.fitted_ = replace(owner.fitted_, model=deepcopy(averaged))
+            listener.validated(owner, epoch)
+
+        owner.history_ = train(
+            model,
+            objective.loss,
+            objective.batches(owner.batch_size, owner.seed),
+            objective.validate,
+            settings,
+            on_epoch,
+            listener.updated,
+        )
+        owner.fitted_ = replace(owner.fitted_, model=model)
+
+
+def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:
+    """A `SeriesSet` as it is, anything else through `read_series`."""
+    if not isinstance(data, SeriesSet):
+        return read_series(data, schema=schema)
+    if schema is not None and data.schema.target != schema.target:
+        raise DataError(
+            f"the table's target is {data.schema.target}, the model's {schema.target}; "
+            "read the table with read_series(..., schema=model.fitted_.schema)"
+        )
+    return data
+
+
+def _name_of(make_cell: MakeCell) -> str:
+    return getattr(make_cell, "__name__", type(make_cell).__name__)

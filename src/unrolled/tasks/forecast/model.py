@@ -1,0 +1,212 @@
+"""The forecasting model: a learned mix of simple forecasts, and what they leave over.
+
+    forecast(t, h) = level(t) + scale(t) ( sum over k of a_hk candidate_k(t, h) + r_h )
+
+Candidates are the values of past seasons, the last value, the last season shifted, and a linear
+autoregression. A dilated recurrent stack reads the series step by step; from its output a head
+gives, for every step h of the horizon, the weights a_h (a softmax), the residual r_h, and the
+distances between quantiles. It starts as the best fixed mix of the candidates.
+
+Shapes: B batch, S steps of a chunk, n origins, H horizon, C candidates, Q quantiles,
+    K known-ahead features.
+
+References:
+    Smyl, "A hybrid method of exponential smoothing and recurrent neural networks",
+        International Journal of Forecasting 36, 2020.
+    Wen et al., "A multi-horizon quantile recurrent forecaster", 2017 (direct quantiles).
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...cells import Cell
+from ...nn import DilatedStack
+from ...unroll import unroll
+from .frame import NORMALISED_LIMIT, Frame
+
+MakeCell = Callable[[int, int], Cell]
+LinearForecast = Callable[[Frame, Tensor, Tensor], Tensor]
+
+# Of a longer season only this many values are read at each step; candidates still reach back
+# over the whole of it.
+MOST_VALUES_READ = 192
+
+
+def read_size(frame: Frame) -> int:
+    """How many of the last values the network reads at each step: a season of them."""
+    return min(frame.season if frame.season > 1 else frame.horizon, MOST_VALUES_READ)
+
+
+def network_inputs(frame: Frame, i: Tensor, t: Tensor) -> Tensor:
+    """What the network reads at step t, [..., I]: values, level, gaps, covariates, calendar."""
+    recent = frame.normalised(i, t, frame.history(i, t, read_size(frame)))
+    parts = [recent.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)]
+    if not frame.scaling.local:
+        parts.append((frame.level[i, t] / frame.spread[i])[..., None])
+    if frame.scaling.target_gaps:
+        parts.append((~frame.observed[i, t]).float()[..., None])
+    known_ahead = frame.ahead_of(i, t)[..., frame.calendar_size :].flatten(-2)
+    parts += [frame.features[i, t], frame.ahead[i, t][..., : frame.calendar_size], known_ahead]
+    return torch.cat(parts, dim=-1)
+
+
+def candidates(frame: Frame, i: Tensor, t: Tensor, seasons: int, linear: LinearForecast) -> Tensor:
+    """Simple forecasts made at step t, normalised, [..., H, C].
+
+    In order: the values at the same place of the last `seasons` seasons (without a season, the
+    last `seasons` values), the last value, the last season shifted to end at the last value
+    (without a season, the drift of those values), the linear autoregression.
+    """
+    horizon, season = frame.horizon, frame.season
+    last = frame.values[i, t][..., None].expand(*t.shape, horizon)
+    if season > 1:
+        h = torch.arange(1, horizon + 1, device=t.device)
+        back = h - season * ((h + season - 1) // season)
+        steps = t[..., None, None] + back[:, None] - season * torch.arange(seasons, device=t.device)
+        past = frame.values[i[..., None, None], steps.clamp(min=0)]
+        a_season_ago = frame.values[i, (t - season).clamp(min=0)][..., None]
+        shifted = past[..., 0] + last - a_season_ago
+    else:
+        past = frame.history(i, t, seasons)[..., None, :].expand(*t.shape, horizon, seasons)
+        h = torch.arange(1, horizon + 1, device=t.device)
+        shifted = last + h * (last - past[..., -1]) / max(seasons - 1, 1)
+    simple = torch.stack([last, shifted, linear(frame, i, t)], dim=-1)
+    values = torch.cat([past, simple], dim=-1)  # [..., H, C]
+    return frame.normalised(i, t, values.flatten(-2)).unflatten(-1, (horizon, -1))
+
+
+class Head(Protocol):
+    """Turns the network's output into C weights, a residual and Q - 1 distances a step."""
+
+    def __call__(self, context: Tensor, candidates: Tensor, ahead: Tensor) -> Tensor:
+        """[n, hidden], [n, H, C] and [n, H, K] to [n, H, C + Q]."""
+        ...
+
+
+class DirectHead(nn.Module):
+    """All steps of the horizon at once, from the last output."""
+
+    def __init__(self, hidden_size: int, horizon: int, outputs: int):
+        super().__init__()
+        self.shape = (horizon, outputs)
+        self.linear = start_silent(nn.Linear(hidden_size, horizon * outputs))
+
+    def forward(self, context: Tensor, candidates: Tensor, ahead: Tensor) -> Tensor:
+        return self.linear(context).unflatten(-1, self.shape)
+
+
+class RecurrentHead(nn.Module):
+    """A decoder that runs over the horizon, one step after another.
+
+    Every step reads the encoder's last output, the candidates for that step, and what is known
+    in advance about it.
+    """
+
+    def __init__(self, cell: Cell, hidden_size: int, outputs: int):
+        super().__init__()
+        self.cell = cell
+        self.linear = start_silent(nn.Linear(hidden_size, outputs))
+
+    def forward(self, context: Tensor, candidates: Tensor, ahead: Tensor) -> Tensor:
+        steps = candidates.shape[1]
+        context = context[:, None].expand(-1, steps, -1)
+        limited = candidates.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)
+        run = unroll(self.cell, torch.cat([context, limited, ahead], dim=-1))
+        return self.linear(run.outputs)
+
+
+def start_silent(linear: nn.Linear) -> nn.Linear:
+    """The same layer with all its weights zero: it adds nothing until it has learned to."""
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+class ForecastModel(nn.Module):
+    """The recurrent stack, its head, and the fixed mix that they start from.
+
+    Arguments:
+        stack: reads network inputs [B, S, I], gives [B, S, hidden].
+        head: from the stack's output to weights, residual and distances.
+        linear: the linear autoregression among the candidates.
+        seasons: past seasons among the candidates.
+        levels: quantile levels, ascending; one of them 0.5.
+        horizon: H.
+        dropout: of what the head reads.
+    """
+
+    def __init__(
+        self,
+        stack: DilatedStack,
+        head: nn.Module,
+        linear: nn.Module,
+        seasons: int,
+        levels: tuple[float, ...],
+        horizon: int,
+        dropout: float,
+    ):
+        super().__init__()
+        self.stack, self.head, self.linear = stack, head, linear
+        self.seasons, self.levels = seasons, levels
+        self.dropout = nn.Dropout(dropout)
+        self.mix = nn.Parameter(torch.zeros(horizon, seasons + 3))
+        self.distances = nn.Parameter(torch.zeros(horizon, len(levels) - 1))
+
+    @property
+    def median(self) -> int:
+        """Place of the median among the levels."""
+        return self.levels.index(0.5)
+
+    def forward(
+        self, frame: Frame, i: Tensor, t: Tensor, outputs: Tensor, simple: Tensor
+    ) -> Tensor:
+        """Normalised quantiles of forecasts made at steps t, [n, H, Q].
+
+        Arguments:
+            i, t: [n].
+            outputs: the stack's output at those steps, [n, hidden].
+            simple: the candidates, [n, H, C].
+        """
+        raw = self.head(self.dropout(outputs), simple, frame.ahead_of(i, t))
+        count = simple.shape[-1]
+        weights = torch.softmax(raw[..., :count] + self.mix, dim=-1)
+        middle = (weights * simple).sum(-1) + raw[..., count]
+        return self._quantiles(middle, F.softplus(raw[..., count + 1 :] + self.distances))
+
+    def _quantiles(self, middle: Tensor, distances: Tensor) -> Tensor:
+        """Quantiles from the median [n, H] outwards, by positive distances [n, H, Q - 1]."""
+        low, high = distances.tensor_split([self.median], dim=-1)
+        # Each distance adds to those nearer the median, so that quantiles never cross.
+        below = middle[..., None] - low.flip(-1).cumsum(-1).flip(-1)
+        above = middle[..., None] + high.cumsum(-1)
+        return torch.cat([below, middle[..., None], above], dim=-1)
+
+
+def quantile_loss(
+    quantiles: Tensor, levels: tuple[float, ...], truth: Tensor, known: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Absolute error of the median, and pinball loss of the other quantiles around it.
+
+    The second has no gradient with respect to the median, which therefore minimises the first
+    alone.
+
+    Arguments:
+        quantiles: [n, H, Q] at `levels`.
+        truth, known: [n, H]; where not known, nothing is counted.
+
+    Returns:
+        Both as means over what is known.
+    """
+    middle = quantiles[..., levels.index(0.5)]
+    count = known.sum().clamp(min=1)
+    absolute = ((truth - middle).abs() * known).sum() / count
+    around = quantiles - middle[..., None] + middle.detach()[..., None]
+    errors = truth[..., None] - around
+    at = torch.tensor(levels, device=errors.device)
+    pinball = torch.maximum(at * errors, (at - 1) * errors)
+    others = torch.tensor([level != 0.5 for level in levels], device=errors.device)
+    return absolute, (pinball * others * known[..., None]).sum() / count

@@ -1,0 +1,134 @@
+"""What to train on a table when nobody says: sizes and rates that fit the amount of data.
+
+The numbers come from experiments on M4 Hourly (many series), New York weather and ETTh1 (few
+long series) and AirPassengers (one short series), chosen on validation parts alone.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...cells import Cell
+from ...nn import DilatedStack
+from .chunks import Chunking
+from .linear import LinearForm, LinearPath
+from .model import DirectHead, ForecastModel, MakeCell, RecurrentHead
+
+# Fewer training steps than this, over all series, are little data.
+LITTLE_DATA = 1000
+# Seasons outside these bounds do not set the length of chunks and dilations.
+SHORTEST_RHYTHM, LONGEST_RHYTHM = 6, 48
+MOST_SEASONS = 7
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes and rates for an amount of data.
+
+    Attributes:
+        hidden_size: of every recurrent layer.
+        dropout: of what the head reads; half as much between layers.
+        learning_rate, weight_decay: of AdamW.
+        updates: over the whole training.
+    """
+
+    hidden_size: int
+    dropout: float
+    learning_rate: float
+    weight_decay: float
+    updates: int
+
+
+def plan_for(many_series: bool, training_steps: int) -> Plan:
+    """The plan for many series, for few long ones, or for little data."""
+    if many_series:
+        return Plan(64, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=2400)
+    if training_steps >= LITTLE_DATA:
+        return Plan(32, dropout=0.4, learning_rate=3e-3, weight_decay=0.05, updates=1000)
+    return Plan(16, dropout=0.4, learning_rate=3e-3, weight_decay=0.05, updates=200)
+
+
+def kept_seasons(typical_length: float, season: int) -> int:
+    """How many past seasons are candidates, and set the recent level: a quarter of a series."""
+    if season == 1:
+        return MOST_SEASONS
+    return int(min(max(typical_length // (4 * season), 1), MOST_SEASONS))
+
+
+def chunking_for(season: int) -> Chunking:
+    """Chunks of seven seasons, four of them to warm up."""
+    rhythm = min(max(season, SHORTEST_RHYTHM), LONGEST_RHYTHM)
+    return Chunking(warm_up=4 * rhythm, active=3 * rhythm)
+
+
+def dilations_for(season: int) -> tuple[int, ...]:
+    """Strides of the recurrent layers: one step, some steps, a season."""
+    return (1, 4, min(season, LONGEST_RHYTHM)) if season > 4 else (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that a model is built from, apart from its weights; JSON holds it.
+
+    Attributes:
+        cell: name of the cell, for the record.
+        input_size: what the network reads at a step.
+        ahead_size: K, what is known in advance of a step.
+        hidden_size, dilations, dropout: of the stack.
+        decoder: "direct" or "recurrent".
+        horizon, seasons, levels: as in `ForecastModel`.
+        linear, baseline: forms of the linear path and of the linear baseline.
+        chunking: how series are cut to be read.
+    """
+
+    cell: str
+    input_size: int
+    ahead_size: int
+    hidden_size: int
+    dilations: tuple[int, ...]
+    dropout: float
+    decoder: str
+    horizon: int
+    seasons: int
+    levels: tuple[float, ...]
+    linear: LinearForm
+    baseline: LinearForm
+    chunking: Chunking
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it; `from_dict` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(saved: dict[str, Any]) -> "Architecture":
+        forms = {
+            name: LinearForm(saved[name]["context"], tuple(saved[name]["lags"]))
+            for name in ("linear", "baseline")
+        }
+        tuples = {name: tuple(saved[name]) for name in ("dilations", "levels")}
+        return Architecture(
+            **{**saved, **forms, **tuples, "chunking": Chunking(**saved["chunking"])}
+        )
+
+    def build(self, make_cell: MakeCell, linear: LinearPath) -> ForecastModel:
+        """A model with fresh weights around a linear path."""
+        outputs = self.seasons + 3 + len(self.levels)
+        return ForecastModel(
+            self._stack(make_cell),
+            self._head(make_cell, outputs),
+            linear,
+            self.seasons,
+            self.levels,
+            self.horizon,
+            self.dropout,
+        )
+
+    def _stack(self, make_cell: MakeCell) -> DilatedStack:
+        sizes = [self.input_size] + [self.hidden_size] * (len(self.dilations) - 1)
+        cells: list[Cell] = [make_cell(size, self.hidden_size) for size in sizes]
+        return DilatedStack(cells, self.dilations, self.dropout / 2)
+
+    def _head(self, make_cell: MakeCell, outputs: int) -> DirectHead | RecurrentHead:
+        if self.decoder == "direct":
+            return DirectHead(self.hidden_size, self.horizon, outputs)
+        read = self.hidden_size + self.seasons + 3 + self.ahead_size
+        return RecurrentHead(make_cell(read, self.hidden_size), self.hidden_size, outputs)

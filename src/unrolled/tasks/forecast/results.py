@@ -1,0 +1,170 @@
+"""What a forecaster gives back: forecasts with their times, and backtests with their scores."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ...data import DataError, Schema
+from . import metrics
+from .metrics import Scored
+from .windows import Windows
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts of several series, in the unit of their table.
+
+    Attributes:
+        schema: of the table.
+        series: names, [S].
+        times: of the steps, [S, H].
+        quantiles: [S, H, Q] at `levels`.
+    """
+
+    schema: Schema
+    series: tuple[str, ...]
+    times: np.ndarray
+    quantiles: np.ndarray
+    levels: tuple[float, ...]
+
+    @property
+    def point(self) -> np.ndarray:
+        """The median, [S, H]."""
+        return self.quantiles[..., self.levels.index(0.5)]
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a series and step: series, time, and a column a quantile (`q10`, ...)."""
+        steps = self.times.shape[1]
+        columns: dict[str, Any] = {}
+        if self.schema.series:
+            columns["series"] = np.repeat(np.array(self.series, dtype=object), steps).tolist()
+        columns[self.schema.time] = self.times.reshape(-1)
+        for k, level in enumerate(self.levels):
+            columns[quantile_name(level)] = self.quantiles[..., k].reshape(-1)
+        return pl.DataFrame(columns)
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas data frame; needs pandas and pyarrow."""
+        return self.to_polars().to_pandas()
+
+    def write(self, path: str | Path = "-") -> None:
+        """Write CSV or Parquet, by the ending of `path`; "-" is CSV on standard output.
+
+        Raises:
+            DataError: another ending.
+        """
+        table = self.to_polars()
+        if str(path) == "-":
+            table.write_csv(sys.stdout.buffer)
+        elif Path(path).suffix == ".csv":
+            table.write_csv(path)
+        elif Path(path).suffix == ".parquet":
+            table.write_parquet(path)
+        else:
+            raise DataError(f"cannot write {path}: the name must end in .csv or .parquet")
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts from many origins beside the truth and the baselines.
+
+    Attributes:
+        schema: of the table.
+        series: names, [S].
+        windows: series and origin of every window, N of them.
+        histories: the whole target of every series, [S] arrays.
+        times: of each origin, the last step that was seen, [N].
+        truth: [N, H], NaN where unknown.
+        quantiles: [N, H, Q] at `levels`.
+        baselines: point forecasts by name, [N, H].
+        scales: denominators of MASE, [S].
+    """
+
+    schema: Schema
+    series: tuple[str, ...]
+    windows: Windows
+    histories: Sequence[np.ndarray]
+    times: np.ndarray
+    truth: np.ndarray
+    quantiles: np.ndarray
+    levels: tuple[float, ...]
+    baselines: dict[str, np.ndarray]
+    scales: np.ndarray
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def point(self) -> np.ndarray:
+        """The median forecasts, [N, H]."""
+        return self.quantiles[..., self.levels.index(0.5)]
+
+    @property
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Metrics of the model and of every baseline, by name; the model is `model`."""
+        if "scores" not in self._cache:
+            self._cache["scores"] = {n: metrics.all_metrics(s) for n, s in self._scored().items()}
+        return self._cache["scores"]
+
+    @property
+    def by_horizon(self) -> dict[str, dict[str, list[float]]]:
+        """The same for each step of the horizon, [H]."""
+        if "by_horizon" not in self._cache:
+            scored = self._scored().items()
+            self._cache["by_horizon"] = {n: metrics.by_horizon(s) for n, s in scored}
+        return self._cache["by_horizon"]
+
+    @property
+    def best_baseline(self) -> str:
+        """Name of the baseline with the lowest error (MASE, or MAE where there is none)."""
+        return min(self.baselines, key=lambda name: self.error(name))
+
+    def error(self, name: str) -> float:
+        """MASE of the model or of a baseline; MAE where MASE is undefined."""
+        scores = self.scores[name]
+        return scores["MAE"] if np.isnan(scores["MASE"]) else scores["MASE"]
+
+    def worst(self, count: int) -> np.ndarray:
+        """Numbers of the windows with the largest scaled error, worst first."""
+        errors = np.abs(self.truth - self.point)
+        scales = np.nan_to_num(self.scales, nan=1.0)[self.windows.series]
+        known = ~np.isnan(errors)
+        mean = np.where(known, errors, 0).sum(1) / np.maximum(known.sum(1), 1) / scales
+        return np.argsort(-mean)[:count]
+
+    def table(self) -> pl.DataFrame:
+        """One row a model and baseline, one column a metric."""
+        return pl.DataFrame([{"model": name, **scores} for name, scores in self.scores.items()])
+
+    def _scored(self) -> dict[str, Scored]:
+        rest = (self.windows.series, self.scales)
+        model = Scored(self.truth, self.point, *rest, self.quantiles, self.levels)
+        return {
+            MODEL: model,
+            **{name: Scored(self.truth, p, *rest) for name, p in self.baselines.items()},
+        }
+
+
+def quantile_name(level: float) -> str:
+    """`q10` for 0.1, `q2.5` for 0.025."""
+    return f"q{100 * level:g}"
+
+
+def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """Quantile levels in order.
+
+    Raises:
+        ValueError: one is not between 0 and 1, one stands twice, or the median is missing.
+    """
+    ordered = tuple(sorted(float(level) for level in levels))
+    inside = all(0 < level < 1 for level in ordered)
+    if not inside or len(set(ordered)) < len(ordered) or 0.5 not in ordered:
+        raise ValueError(
+            f"quantiles must lie between 0 and 1, be distinct and include 0.5, got {list(levels)}"
+        )
+    return ordered

@@ -1,0 +1,64 @@
+"""Groups of command-line options, written once as a dataclass and used by many commands.
+
+    @dataclass
+    class Reading:
+        target: Annotated[str, typer.Option(help="Column to forecast.")] = ""
+
+    @takes(Reading)
+    def check(table: Annotated[str, typer.Argument()], reading: Reading) -> None: ...
+
+The command line of `check` is then `check TABLE [--target TEXT]`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+
+def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Replace each parameter whose type is one of `groups` by the fields of that dataclass."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        hints = get_type_hints(command, include_extras=True)
+        grouped = {name: kind for name, kind in hints.items() if kind in groups}
+
+        def run(**given: Any) -> Any:
+            for name, kind in grouped.items():
+                own = {f.name: given.pop(f.name) for f in fields(kind)}
+                given[name] = kind(**own)
+            return command(**given)
+
+        parameters = _parameters(command, hints, grouped)
+        run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
+
+
+def _parameters(
+    command: Callable[..., Any], hints: dict[str, Any], grouped: dict[str, type]
+) -> list[inspect.Parameter]:
+    parameters = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in grouped:
+            parameters += _fields_as_parameters(grouped[name])
+        else:
+            kept = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters.append(kept)
+    return parameters
+
+
+def _fields_as_parameters(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]

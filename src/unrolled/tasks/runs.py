@@ -1,0 +1,137 @@
+"""Run folders: where a trained model lives on disk.
+
+    config.json         task, arguments, everything but numbers in bulk
+    model.safetensors   weights
+    history.safetensors the end of the training table, from which to predict on
+    metrics.json        the log of training and the scores
+    report.html         the report; README.md: the model card
+
+Nothing is pickled, so that opening a run never executes code from it. Files are written under
+another name and then renamed: a crash leaves the old file or the new one.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+# Raised whenever an older version could not read what this one writes.
+FORMAT = 1
+CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
+
+
+class RunError(ValueError):
+    """A run folder cannot be used; the message says which, why, and what to do."""
+
+
+def new_run_folder(root: Path, name: str) -> Path:
+    """A folder `root/name-N` that did not exist, with the smallest free N from 1, created."""
+    root.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = root / f"{name}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then put it in place of `path`."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON atomically; NaN and infinities, which JSON lacks, become null."""
+    write_text(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors atomically."""
+    from safetensors.torch import save_file
+
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, lambda beside: save_file(ready, beside))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run.
+
+    Raises:
+        RunError: the folder is no run, is damaged, or comes from a later version.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise RunError(f"{folder} is not a run folder: it has no {CONFIG}")
+    config = read_json(path)
+    version = config.get("format")
+    if not isinstance(version, int) or "task" not in config:
+        raise RunError(f"{path} is damaged: it names no task or no format; train again")
+    if version > FORMAT:
+        raise RunError(
+            f"{folder} was written by unrolled {config.get('unrolled')} (format {version}), this "
+            f"version reads format {FORMAT}; upgrade unrolled"
+        )
+    return config
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        RunError: the file is missing or is not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.parent} is incomplete: {path.name} is missing") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is damaged ({error}); train again") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path} is damaged: it holds no JSON object; train again")
+    return content
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by name, on the CPU.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise RunError(f"{path.parent} is incomplete: {path.name} is missing")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise RunError(f"{path} is damaged ({error}); train again") from None
+
+
+def _plain(value: Any) -> Any:
+    """`value` with NaN and infinities as None, throughout dicts and lists."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value
