@@ -23,7 +23,14 @@ from .chunks import (
     window_quantiles,
 )
 from .frame import Frame
-from .linear import LinearFit, LinearForm, contexts_for, covariate_lags, fit_linear
+from .linear import (
+    LinearFit,
+    LinearForm,
+    contexts_for,
+    covariate_lags,
+    fit_linears,
+    simplest_good,
+)
 from .metrics import Scored, mase, seasonal_scale
 from .model import ForecastModel, LinearForecast, candidates, quantile_loss
 from .windows import Windows, rolling
@@ -33,6 +40,8 @@ STEPS_OF_MIX, RATE_OF_MIX, BATCHES_OF_MIX = 150, 0.1, 6
 # The least weight that a candidate starts with, as a logit below the heaviest.
 LEAST_LOGIT = -5.0
 MOST_VALIDATION_WINDOWS = 3000
+# With so many validation windows a stretch is believed by half.
+WINDOWS_OF_DOUBT = 30
 
 
 @dataclass(frozen=True)
@@ -47,16 +56,15 @@ class Split:
         return rolling(self.train_ends, self.ends, horizon).thinned(MOST_VALIDATION_WINDOWS)
 
 
-def fit_linears(frame: Frame, split: Split) -> tuple[LinearFit, LinearFit]:
-    """The linear autoregression of the target alone, and the best with or without covariates."""
+def choose_linears(frame: Frame, split: Split) -> tuple[LinearFit, LinearFit]:
+    """The linear autoregression of the target alone, and the one with covariates if it helps."""
     contexts = contexts_for(float(np.median(split.ends)), frame.season, frame.horizon)
-    alone = fit_linear(frame, [LinearForm(c) for c in contexts], split.train_ends, split.ends)
-    if frame.features.shape[-1] + frame.ahead.shape[-1] == 0:
-        return alone, alone
-    lags = covariate_lags(frame.season)
-    forms = [LinearForm(c, lags) for c in contexts]
-    helped = fit_linear(frame, forms, split.train_ends, split.ends)
-    return alone, min(alone, helped, key=lambda fit: fit.error)
+    forms = [LinearForm(context) for context in contexts]
+    if frame.features.shape[-1] + frame.ahead.shape[-1] > 0:
+        lags = covariate_lags(frame.season)
+        forms += [LinearForm(context, lags) for context in contexts]
+    fits = fit_linears(frame, forms, split.train_ends, split.ends)
+    return simplest_good([fit for fit in fits if not fit.form.lags]), simplest_good(fits)
 
 
 class Objective:
@@ -102,23 +110,49 @@ class Objective:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """The same loss on the validation windows, and MASE of the median in table units."""
         assert isinstance(model, ForecastModel)
+        quantiles, truth, known = self._validation(model)
+        loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
+        in_units = in_table_units(self.frame, self.windows, quantiles)
+        return {"loss": loss, "MASE": self._mase(in_units, model)}
+
+    def _validation(self, model: ForecastModel) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised quantiles [n, H, Q], truth and whether it is known [n, H]."""
         windows, frame = self.windows, self.frame
         quantiles = window_quantiles(model, self.linear, frame, windows, self.chunking)
         i, t = (torch.from_numpy(a).to(quantiles.device) for a in (windows.series, windows.origins))
-        truth, known = frame.targets(i, t)
-        loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
-        return {"loss": loss, "MASE": self._mase(in_table_units(frame, windows, quantiles), model)}
+        return quantiles, *frame.targets(i, t)
 
     def _mase(self, quantiles: np.ndarray, model: ForecastModel) -> float:
         point = quantiles[..., model.median]
         return mase(Scored(self.truth, point, self.windows.series, self.scales))
+
+    def calibrate(self, model: ForecastModel) -> None:
+        """Stretch the distances between quantiles to fit the validation windows, in place.
+
+        On training steps a model knows more than it will later, so its intervals are too
+        narrow. The stretch of a quantile is the one with which the right share of validation
+        values lies below it, drawn towards 1 where there are few of them.
+
+        References:
+            Romano, Patterson and Candes, "Conformalized quantile regression", NeurIPS 2019.
+        """
+        quantiles, truth, known = self._validation(model)
+        middle = quantiles[..., model.median]
+        for k, level in enumerate(model.levels):
+            distance = (quantiles[..., k] - middle).abs().clamp(min=1e-6)
+            ratio = ((truth - middle) / distance)[known].cpu().numpy()
+            if level == 0.5 or len(ratio) == 0:
+                continue
+            needed = float(np.quantile(ratio if level > 0.5 else -ratio, max(level, 1 - level)))
+            trust = len(self.windows) / (len(self.windows) + WINDOWS_OF_DOUBT)
+            model.stretch[k] = 1 + trust * (float(np.clip(needed, 0.2, 5)) - 1)
 
     def start_from_mix(self, model: ForecastModel, seed: int) -> None:
         """Set the model to the best fixed mix of its candidates on training steps, in place.
 
         The mix minimises the absolute error; the distances become the quantiles of what is left.
         """
-        simple, truth, known = self._drawn(model, seed)
+        simple, truth, known, volatility = self._drawn(model, seed)
         logits = torch.zeros_like(model.mix, requires_grad=True)
         optimiser = torch.optim.Adam([logits], RATE_OF_MIX)
         for _ in range(STEPS_OF_MIX):
@@ -129,19 +163,21 @@ class Objective:
         with torch.no_grad():
             model.mix.copy_((logits - logits.amax(-1, keepdim=True)).clamp(min=LEAST_LOGIT))
             left = truth - (torch.softmax(model.mix, -1) * simple).sum(-1)
-            distances = _distances(left.masked_fill(~known, torch.nan), model.levels)
+            left = (left / volatility[:, None]).masked_fill(~known, torch.nan)
+            distances = _distances(left, model.levels)
             model.distances.copy_(distances)
 
     @torch.no_grad()
-    def _drawn(self, model: ForecastModel, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Candidates [n, H, C], truth and whether it is known [n, H], at training steps."""
+    def _drawn(self, model: ForecastModel, seed: int) -> tuple[Tensor, ...]:
+        """Candidates [n, H, C], truth and whether it is known [n, H], and volatility [n]."""
         batches = self.batches(32, seed)
         drawn = [next(batches) for _ in range(BATCHES_OF_MIX)]
         i = torch.cat([b.series[:, None].expand(-1, len(b.scored)).flatten() for b in drawn])
         t = torch.cat([b.positions[:, b.scored].flatten() for b in drawn])
         i, t = i[t >= self.first], t[t >= self.first]
         truth, known = self.frame.targets(i, t, self.train_ends)
-        return candidates(self.frame, i, t, model.seasons, self.linear), truth, known
+        simple = candidates(self.frame, i, t, model.seasons, self.linear)
+        return simple, truth, known, self.frame.volatility[i, t]
 
 
 def _distances(left: Tensor, levels: tuple[float, ...]) -> Tensor:

@@ -28,7 +28,7 @@ from ...training import Epoch, History, TrainingSettings, train
 from ...unroll import unroll
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted, recent
-from .fitting import Objective, Split, fit_linears
+from .fitting import Objective, Split, choose_linears
 from .frame import Frame, build_frame
 from .linear import CrossFitted, LinearFit, LinearPath
 from .metrics import seasonal_scale
@@ -314,7 +314,7 @@ class _Fit:
     def run(self, listener: Listener) -> None:
         """Fit the linear parts, build the model, train it; leave the result in the owner."""
         owner = self.owner
-        alone, linear = fit_linears(self.frame, self.split)
+        alone, linear = choose_linears(self.frame, self.split)
         owner.plan_ = self._plan()
         architecture = self._architecture(alone, linear)
         path = LinearPath(linear.form, linear.weights)
@@ -404,6 +404,7 @@ class _Fit:
             on_epoch,
             listener.updated,
         )
+        objective.calibrate(model)
         owner.fitted_ = replace(owner.fitted_, model=model)
 
 

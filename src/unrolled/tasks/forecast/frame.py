@@ -32,6 +32,8 @@ class Frame:
         observed: true where the target was there, [N, T].
         level: mean of the recent values, [N, T].
         scale: size of the recent seasonal changes where the scaling is local, else 1, [N, T].
+        volatility: size of the recent seasonal changes in units of `scale`, [N, T]; the width
+            of intervals follows it.
         features: known at a step beside the target: past covariates, gaps, static, [N, T, C].
         ahead: known in advance: calendar, then future covariates, [N, T + H, K].
         lengths: steps of each series, [N].
@@ -45,6 +47,7 @@ class Frame:
     observed: Tensor
     level: Tensor
     scale: Tensor
+    volatility: Tensor
     features: Tensor
     ahead: Tensor
     spread: Tensor
@@ -122,11 +125,14 @@ def build_frame(
     offset, size, spread = np.array(units).T[:, :, None]
     raw = stack_padded([scaling.transform(series.target) for series in data])
     values = (fill_forward(raw) - offset) / size
+    recent = _recent_scale(values, scaling, offset / size)
+    one = np.ones_like(recent)
     tensors = {
         "spread": spread[:, 0],
         "values": values,
         "level": trailing_mean(values, scaling.window),
-        "scale": _recent_scale(values, scaling, offset / size),
+        "scale": recent if scaling.local else one,
+        "volatility": one if scaling.local else recent,
         "features": _features(data, scaling, lengths),
         "ahead": _ahead(data, scaling, values.shape[1] + horizon),
     }
@@ -141,9 +147,7 @@ def build_frame(
 
 
 def _recent_scale(values: np.ndarray, scaling: Scaling, zero: np.ndarray) -> np.ndarray:
-    """Size of the recent seasonal changes; the data's own zero lies at `-zero`, [N, 1]."""
-    if not scaling.local:
-        return np.ones_like(values)
+    """Size of the recent seasonal changes, [N, T]; the data's own zero lies at `-zero` [N, 1]."""
     change = seasonal_change(values, scaling.season)
     recent = _mean_after_first_season(change, scaling)
     # A flat stretch must not blow up what follows it: a tenth of the series' usual change is

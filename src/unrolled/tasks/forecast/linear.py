@@ -67,6 +67,7 @@ class LinearFit:
         form: what it reads.
         penalty: ridge penalty a window.
         error: mean absolute error on left-out blocks, in units of the series.
+        block_errors: the same of each block that has windows.
         weights: fitted on everything, [D, H].
         left_out: fitted without each block, [J + 1, D, H]; the last left validation out.
     """
@@ -74,6 +75,7 @@ class LinearFit:
     form: LinearForm
     penalty: float
     error: float
+    block_errors: Tensor
     weights: Tensor
     left_out: Tensor
 
@@ -130,17 +132,14 @@ def covariate_lags(season: int) -> tuple[int, ...]:
     return (0, *sorted({max(1, round(season * share)) for share in shares}))
 
 
-def fit_linear(
-    frame: Frame,
-    forms: Sequence[LinearForm],
-    train_ends: np.ndarray,
-    ends: np.ndarray,
-) -> LinearFit:
-    """The form and penalty with the smallest error on left-out blocks, fitted.
+def fit_linears(
+    frame: Frame, forms: Sequence[LinearForm], train_ends: np.ndarray, ends: np.ndarray
+) -> list[LinearFit]:
+    """Every form fitted with the penalty that has the smallest error on left-out blocks.
 
     Arguments:
         frame: the table.
-        forms: the forms to try.
+        forms: the forms to fit.
         train_ends: [N], where each series' validation begins.
         ends: [N], the last step that may be fitted on, plus one.
     """
@@ -150,11 +149,26 @@ def fit_linear(
     # All forms are compared on the same windows, those with the longest context.
     compared = t >= max(form.context for form in forms) - 1
     compared = compared if bool(compared.any()) else torch.ones_like(compared)
-    fits = []
-    for form in forms:
-        sums = _sums_of_blocks(frame, form, i, t, changes, blocks)
-        fits += [_fit(frame, form, p, sums, (i, t, changes, blocks, compared)) for p in PENALTIES]
-    return min(fits, key=lambda fit: fit.error)
+    windows = (i, t, changes, blocks, compared)
+    return [min(_fits(frame, form, windows), key=lambda fit: fit.error) for form in forms]
+
+
+def simplest_good(fits: Sequence[LinearFit]) -> LinearFit:
+    """The fit with the fewest features that is not clearly worse than the best.
+
+    Clearly: by more than the standard error, over blocks, of the difference. On little data
+    the smallest error alone would follow chance.
+
+    References:
+        Breiman, Friedman, Olshen and Stone, "Classification and regression trees", 1984,
+        section 3.4.3 (the one-standard-error rule).
+    """
+    best = min(fits, key=lambda fit: fit.error)
+    for fit in sorted(fits, key=lambda fit: len(fit.weights)):
+        worse = fit.block_errors - best.block_errors
+        if float(worse.mean()) <= float(worse.std()) / len(worse) ** 0.5:
+            return fit
+    return best
 
 
 def _windows(frame: Frame, context: int, ends: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -221,21 +235,31 @@ def _sums_of_blocks(
     return sums
 
 
-def _fit(
-    frame: Frame,
-    form: LinearForm,
-    penalty: float,
-    sums: list[_Sums],
-    windows: tuple[Tensor, ...],
-) -> LinearFit:
+def _fits(frame: Frame, form: LinearForm, windows: tuple[Tensor, ...]) -> list[LinearFit]:
+    """The form fitted with every penalty."""
+    sums = _sums_of_blocks(frame, form, *windows[:4])
     total = reduce(add, sums)
-    left_out = torch.stack([(total - part).solve(penalty) for part in sums]).float()
-    error, count = 0.0, 0
-    for a, b, y, where, compared in _slices(*windows):
+    left_out = torch.stack(
+        [torch.stack([(total - part).solve(p) for part in sums]) for p in PENALTIES]
+    ).float()  # [P, J + 1, D, H]
+    device = frame.values.device
+    errors = torch.zeros(len(PENALTIES), BLOCKS + 1, device=device)
+    count = torch.zeros(BLOCKS + 1, device=device)
+    for a, b, y, where, counted in _slices(*windows):
         x = form.features(frame, a, b)
-        for block, weights in enumerate(left_out):
-            part = (where == block) & compared
-            error += float((x[part] @ weights - y[part]).abs().sum())
-            count += int(part.sum()) * y.shape[1]
-    whole = total.solve(penalty).float()
-    return LinearFit(form, penalty, error / max(count, 1), whole, left_out)
+        for block in range(BLOCKS + 1):
+            part = (where == block) & counted
+            errors[:, block] += (x[part] @ left_out[:, block] - y[part]).abs().sum((1, 2))
+            count[block] += part.sum() * y.shape[1]
+    means, used = errors / count.clamp(min=1), count > 0
+    return [
+        LinearFit(
+            form=form,
+            penalty=penalty,
+            error=float(errors[k].sum() / count.sum().clamp(min=1)),
+            block_errors=means[k, used],
+            weights=total.solve(penalty).float(),
+            left_out=left_out[k],
+        )
+        for k, penalty in enumerate(PENALTIES)
+    ]

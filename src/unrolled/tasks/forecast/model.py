@@ -154,6 +154,9 @@ class ForecastModel(nn.Module):
         self.seasons, self.levels = seasons, levels
         self.dropout = nn.Dropout(dropout)
         self.mix = nn.Parameter(torch.zeros(horizon, seasons + 3))
+        # What `calibrate` finds after training: factors of the distances to the median, [Q].
+        self.stretch: Tensor
+        self.register_buffer("stretch", torch.ones(len(levels)))
         self.distances = nn.Parameter(torch.zeros(horizon, len(levels) - 1))
 
     @property
@@ -175,15 +178,19 @@ class ForecastModel(nn.Module):
         count = simple.shape[-1]
         weights = torch.softmax(raw[..., :count] + self.mix, dim=-1)
         middle = (weights * simple).sum(-1) + raw[..., count]
-        return self._quantiles(middle, F.softplus(raw[..., count + 1 :] + self.distances))
+        distances = F.softplus(raw[..., count + 1 :] + self.distances)
+        return self._quantiles(middle, distances * frame.volatility[i, t][:, None, None])
 
     def _quantiles(self, middle: Tensor, distances: Tensor) -> Tensor:
         """Quantiles from the median [n, H] outwards, by positive distances [n, H, Q - 1]."""
         low, high = distances.tensor_split([self.median], dim=-1)
-        # Each distance adds to those nearer the median, so that quantiles never cross.
-        below = middle[..., None] - low.flip(-1).cumsum(-1).flip(-1)
-        above = middle[..., None] + high.cumsum(-1)
-        return torch.cat([below, middle[..., None], above], dim=-1)
+        below, above = self.stretch[: self.median], self.stretch[self.median + 1 :]
+        # Each distance adds to those nearer the median. The largest so far is taken, so that
+        # quantiles never cross, whatever the stretches are.
+        down = (low.flip(-1).cumsum(-1) * below.flip(-1)).cummax(-1).values.flip(-1)
+        up = (high.cumsum(-1) * above).cummax(-1).values
+        middle = middle[..., None]
+        return torch.cat([middle - down, middle, middle + up], dim=-1)
 
 
 def quantile_loss(

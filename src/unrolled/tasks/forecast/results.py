@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ...data import DataError, Schema
+from ..runs import write_atomically
 from . import metrics
 from .metrics import Scored
 from .windows import Windows
@@ -60,15 +61,7 @@ class Forecast:
         Raises:
             DataError: another ending.
         """
-        table = self.to_polars()
-        if str(path) == "-":
-            table.write_csv(sys.stdout.buffer)
-        elif Path(path).suffix == ".csv":
-            table.write_csv(path)
-        elif Path(path).suffix == ".parquet":
-            table.write_parquet(path)
-        else:
-            raise DataError(f"cannot write {path}: the name must end in .csv or .parquet")
+        write_table(self.to_polars(), path)
 
 
 @dataclass(frozen=True)
@@ -141,6 +134,10 @@ class Backtest:
         """One row a model and baseline, one column a metric."""
         return pl.DataFrame([{"model": name, **scores} for name, scores in self.scores.items()])
 
+    def write(self, path: str | Path = "-") -> None:
+        """Write `table()` as `Forecast.write` does."""
+        write_table(self.table(), path)
+
     def _scored(self) -> dict[str, Scored]:
         rest = (self.windows.series, self.scales)
         model = Scored(self.truth, self.point, *rest, self.quantiles, self.levels)
@@ -148,6 +145,21 @@ class Backtest:
             MODEL: model,
             **{name: Scored(self.truth, p, *rest) for name, p in self.baselines.items()},
         }
+
+
+def write_table(table: pl.DataFrame, path: str | Path) -> None:
+    """Write CSV or Parquet, by the ending of `path`; "-" is CSV on standard output.
+
+    Raises:
+        DataError: another ending.
+    """
+    writers = {".csv": table.write_csv, ".parquet": table.write_parquet}
+    if str(path) == "-":
+        table.write_csv(sys.stdout.buffer)
+        return
+    if Path(path).suffix not in writers:
+        raise DataError(f"cannot write {path}: the name must end in .csv or .parquet")
+    write_atomically(Path(path), lambda beside: writers[Path(path).suffix](beside))
 
 
 def quantile_name(level: float) -> str:
