@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 # A single bad batch is skipped and counted; this many in a row mean that the weights are lost.
@@ -160,7 +159,6 @@ class _Run:
             betas=(0.9, 0.99),
             weight_decay=settings.weight_decay,
         )
-        self.schedule = LambdaLR(self.optimiser, settings.rate_at)
         self.done, self.bad_in_a_row = 0, 0
 
     @property
@@ -170,7 +168,7 @@ class _Run:
 
     def epoch(self, number: int, validate: Callable[[nn.Module], dict[str, float]]) -> dict:
         """Run one epoch (none of its updates if `number` is 0) and validate."""
-        began, rate = time.perf_counter(), self.schedule.get_last_lr()[0]
+        began, rate = time.perf_counter(), self._learning_rate()
         self.model.train()
         steps = [self._update() for _ in range(self.settings.updates if number else 0)]
         self.average.eval()
@@ -189,6 +187,7 @@ class _Run:
 
     def _update(self) -> tuple[float, float] | None:
         """One update: its loss and the norm of its gradient, or None if it was skipped."""
+        self.optimiser.param_groups[0]["lr"] = self._learning_rate()
         self.optimiser.zero_grad(set_to_none=True)
         value = self.loss(self.model, next(self.batches))
         value.backward()
@@ -197,16 +196,13 @@ class _Run:
         self._count_bad(finite)
         if finite:
             self.optimiser.step()
-            self._average()
-        self.schedule.step()
+            self.averaged.update_parameters(self.model)
         self.done += 1
         self.on_update(self.done, value.item())
         return (value.item(), norm.item()) if finite else None
 
-    def _average(self) -> None:
-        # The average starts as if it had always held the current weights, and forgets them at
-        # its own pace; a plain start would weigh the first weights for hundreds of updates.
-        self.averaged.update_parameters(self.model)
+    def _learning_rate(self) -> float:
+        return self.settings.learning_rate * self.settings.rate_at(self.done)
 
     def _count_bad(self, finite: bool) -> None:
         self.bad_in_a_row = 0 if finite else self.bad_in_a_row + 1
