@@ -70,8 +70,9 @@ def test_the_average_is_of_the_weights() -> None:
         on_update=lambda update, loss: weights.append(model.x.item()),
     )
     average = weights[0]
-    for weight in weights[1:]:
-        average = 0.5 * average + 0.5 * weight
+    for count, weight in enumerate(weights[1:], start=1):
+        decay = min(0.5, (count + 1) / (count + 10))
+        average = decay * average + (1 - decay) * weight
     assert seen[-1] == pytest.approx(average, rel=1e-5)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 # A single bad batch is skipped and counted; this many in a row mean that the weights are lost.
 BAD_UPDATES_IN_A_ROW = 5
@@ -38,7 +38,7 @@ class TrainingSettings:
         warm_up: share of all updates in which it rises from zero.
         weight_decay: decoupled decay of the weights.
         clip_norm: largest norm of the gradient.
-        averaging: decay of the exponential average of the weights.
+        averaging: decay of the exponential average of the weights; less in the first updates.
         patience: epochs without a better validation after which training stops.
     """
 
@@ -150,9 +150,7 @@ class _Run:
     ):
         self.model, self.loss, self.batches, self.settings = model, loss, batches, settings
         self.on_update = on_update
-        self.averaged = AveragedModel(
-            model, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=False
-        )
+        self.averaged = AveragedModel(model, multi_avg_fn=_average(settings.averaging))
         self.optimiser = torch.optim.AdamW(
             model.parameters(),
             lr=settings.learning_rate,
@@ -212,6 +210,18 @@ class _Run:
                 f"updates in a row, up to update {self.done + 1}; try a smaller learning rate, "
                 "or look for extreme values in the data"
             )
+
+
+def _average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential average that is short at first, so that it soon forgets the start."""
+
+    @torch.no_grad()
+    def average(averaged: Any, current: Any, count: Any) -> None:
+        torch._foreach_lerp_(
+            averaged, current, 1 - min(decay, (int(count) + 1) / (int(count) + 10))
+        )
+
+    return average
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

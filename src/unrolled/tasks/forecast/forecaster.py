@@ -33,7 +33,16 @@ from .frame import Frame, build_frame
 from .linear import CrossFitted, LinearFit, LinearPath
 from .metrics import seasonal_scale
 from .model import ForecastModel, MakeCell, network_inputs
-from .plan import Architecture, Plan, chunking_for, dilations_for, kept_seasons, plan_for
+from .plan import (
+    FEW,
+    MANY,
+    WAVES_OF_FEW,
+    Architecture,
+    Plan,
+    chunking_for,
+    dilations_for,
+    kept_seasons,
+)
 from .results import Backtest, Forecast, check_levels
 from .scaling import Scaling, learn_scaling
 from .windows import validation_steps
@@ -332,7 +341,7 @@ class _Fit:
         self._train(objective, model, listener)
 
     def _plan(self) -> Plan:
-        plan = plan_for(self.scaling.local, int(self.split.train_ends.sum()))
+        plan = MANY if self.scaling.local else FEW
         asked = {name: getattr(self.owner, name) for name in Plan.__dataclass_fields__}
         return replace(plan, **{name: v for name, v in asked.items() if v is not None})
 
@@ -347,8 +356,10 @@ class _Fit:
             dilations=dilations_for(self.season),
             dropout=plan.dropout,
             decoder=owner.decoder,
+            waves=owner.horizon if self.scaling.local else min(WAVES_OF_FEW, owner.horizon),
             horizon=owner.horizon,
-            seasons=self.kept,
+            # A few long series are best forecast by the linear path, which spans past seasons.
+            seasons=self.kept if self.scaling.local else 0,
             levels=check_levels(owner.quantiles),
             linear=linear.form,
             baseline=alone.form,

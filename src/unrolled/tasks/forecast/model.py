@@ -16,8 +16,8 @@ References:
     Wen et al., "A multi-horizon quantile recurrent forecaster", 2017 (direct quantiles).
 """
 
+import math
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -58,45 +58,59 @@ def candidates(frame: Frame, i: Tensor, t: Tensor, seasons: int, linear: LinearF
     """Simple forecasts made at step t, normalised, [..., H, C].
 
     In order: the values at the same place of the last `seasons` seasons (without a season, the
-    last `seasons` values), the last value, the last season shifted to end at the last value
-    (without a season, the drift of those values), the linear autoregression.
+    last `seasons` values), the last season shifted to end at the last value (without a season,
+    the drift of those values), the last value, the linear autoregression. With `seasons` 0
+    there is only the last of these.
     """
-    horizon, season = frame.horizon, frame.season
-    last = frame.values[i, t][..., None].expand(*t.shape, horizon)
-    if season > 1:
-        h = torch.arange(1, horizon + 1, device=t.device)
-        back = h - season * ((h + season - 1) // season)
-        steps = t[..., None, None] + back[:, None] - season * torch.arange(seasons, device=t.device)
-        past = frame.values[i[..., None, None], steps.clamp(min=0)]
-        a_season_ago = frame.values[i, (t - season).clamp(min=0)][..., None]
-        shifted = past[..., 0] + last - a_season_ago
-    else:
-        past = frame.history(i, t, seasons)[..., None, :].expand(*t.shape, horizon, seasons)
-        h = torch.arange(1, horizon + 1, device=t.device)
-        shifted = last + h * (last - past[..., -1]) / max(seasons - 1, 1)
-    simple = torch.stack([last, shifted, linear(frame, i, t)], dim=-1)
-    values = torch.cat([past, simple], dim=-1)  # [..., H, C]
-    return frame.normalised(i, t, values.flatten(-2)).unflatten(-1, (horizon, -1))
+    values = linear(frame, i, t)[..., None]
+    if seasons > 0:
+        last = frame.values[i, t][..., None].expand(*t.shape, frame.horizon)[..., None]
+        values = torch.cat([_past_seasons(frame, i, t, seasons), last, values], dim=-1)
+    return frame.normalised(i, t, values.flatten(-2)).unflatten(-1, (frame.horizon, -1))
 
 
-class Head(Protocol):
-    """Turns the network's output into C weights, a residual and Q - 1 distances a step."""
+def candidate_count(seasons: int) -> int:
+    """C, how many `candidates` there are."""
+    return seasons + 3 if seasons > 0 else 1
 
-    def __call__(self, context: Tensor, candidates: Tensor, ahead: Tensor) -> Tensor:
-        """[n, hidden], [n, H, C] and [n, H, K] to [n, H, C + Q]."""
-        ...
+
+def _past_seasons(frame: Frame, i: Tensor, t: Tensor, seasons: int) -> Tensor:
+    """The last seasons, and the last one shifted, [..., H, seasons + 1]."""
+    h = torch.arange(1, frame.horizon + 1, device=t.device)
+    last = frame.values[i, t][..., None]
+    if frame.season == 1:
+        recent = frame.history(i, t, seasons)
+        drift = last + h * (last - recent[..., -1:]) / max(seasons - 1, 1)
+        flat = recent[..., None, :].expand(*drift.shape, seasons)
+        return torch.cat([flat, drift[..., None]], dim=-1)
+    back = h - frame.season * ((h + frame.season - 1) // frame.season)
+    ago = frame.season * torch.arange(seasons, device=t.device)
+    steps = t[..., None, None] + back[:, None] - ago
+    past = frame.values[i[..., None, None], steps.clamp(min=0)]
+    shift = last - frame.values[i, (t - frame.season).clamp(min=0)][..., None]
+    return torch.cat([past, (past[..., 0] + shift)[..., None]], dim=-1)
 
 
 class DirectHead(nn.Module):
-    """All steps of the horizon at once, from the last output."""
+    """All steps of the horizon at once, from the last output.
 
-    def __init__(self, hidden_size: int, horizon: int, outputs: int):
+    With fewer `waves` than steps the outputs are sums of the slowest cosines over the horizon:
+    smooth, and so many fewer numbers to learn.
+    """
+
+    basis: Tensor
+
+    def __init__(self, hidden_size: int, horizon: int, outputs: int, waves: int):
         super().__init__()
-        self.shape = (horizon, outputs)
-        self.linear = start_silent(nn.Linear(hidden_size, horizon * outputs))
+        self.shape = (outputs, waves)
+        self.linear = start_silent(nn.Linear(hidden_size, outputs * waves))
+        middles = (torch.arange(horizon) + 0.5) / horizon
+        cosines = torch.cos(math.pi * torch.arange(waves)[:, None] * middles)  # [waves, H]
+        self.register_buffer("basis", torch.eye(horizon) if waves == horizon else cosines)
 
     def forward(self, context: Tensor, candidates: Tensor, ahead: Tensor) -> Tensor:
-        return self.linear(context).unflatten(-1, self.shape)
+        """Outputs [n, H, outputs] from [n, hidden], [n, H, C] and [n, H, K]."""
+        return (self.linear(context).unflatten(-1, self.shape) @ self.basis).transpose(1, 2)
 
 
 class RecurrentHead(nn.Module):
@@ -106,14 +120,14 @@ class RecurrentHead(nn.Module):
     in advance about it.
     """
 
-    def __init__(self, cell: Cell, hidden_size: int, outputs: int):
+    def __init__(self, cell: Cell, outputs: int):
         super().__init__()
         self.cell = cell
-        self.linear = start_silent(nn.Linear(hidden_size, outputs))
+        self.linear = start_silent(nn.Linear(next(iter(cell.state_sizes.values())), outputs))
 
     def forward(self, context: Tensor, candidates: Tensor, ahead: Tensor) -> Tensor:
-        steps = candidates.shape[1]
-        context = context[:, None].expand(-1, steps, -1)
+        """Outputs [n, H, outputs] from [n, hidden], [n, H, C] and [n, H, K]."""
+        context = context[:, None].expand(-1, candidates.shape[1], -1)
         limited = candidates.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)
         run = unroll(self.cell, torch.cat([context, limited, ahead], dim=-1))
         return self.linear(run.outputs)
@@ -131,9 +145,10 @@ class ForecastModel(nn.Module):
 
     Arguments:
         stack: reads network inputs [B, S, I], gives [B, S, hidden].
-        head: from the stack's output to weights, residual and distances.
+        head: from the stack's output to the residual, Q - 1 distances, and, where there are
+            several candidates, C weights.
         linear: the linear autoregression among the candidates.
-        seasons: past seasons among the candidates.
+        seasons: past seasons among the candidates; 0 for the linear one alone.
         levels: quantile levels, ascending; one of them 0.5.
         horizon: H.
         dropout: of what the head reads.
@@ -153,7 +168,7 @@ class ForecastModel(nn.Module):
         self.stack, self.head, self.linear = stack, head, linear
         self.seasons, self.levels = seasons, levels
         self.dropout = nn.Dropout(dropout)
-        self.mix = nn.Parameter(torch.zeros(horizon, seasons + 3))
+        self.mix = nn.Parameter(torch.zeros(horizon, candidate_count(seasons)))
         # What `calibrate` finds after training: factors of the distances to the median, [Q].
         self.stretch: Tensor
         self.register_buffer("stretch", torch.ones(len(levels)))
@@ -175,10 +190,10 @@ class ForecastModel(nn.Module):
             simple: the candidates, [n, H, C].
         """
         raw = self.head(self.dropout(outputs), simple, frame.ahead_of(i, t))
-        count = simple.shape[-1]
-        weights = torch.softmax(raw[..., :count] + self.mix, dim=-1)
-        middle = (weights * simple).sum(-1) + raw[..., count]
-        distances = F.softplus(raw[..., count + 1 :] + self.distances)
+        own, logits = raw.tensor_split([len(self.levels)], dim=-1)
+        weights = torch.softmax(self.mix + logits if logits.shape[-1] else self.mix, dim=-1)
+        middle = (weights * simple).sum(-1) + own[..., 0]
+        distances = F.softplus(own[..., 1:] + self.distances)
         return self._quantiles(middle, distances * frame.volatility[i, t][:, None, None])
 
     def _quantiles(self, middle: Tensor, distances: Tensor) -> Tensor:

@@ -11,10 +11,8 @@ from ...cells import Cell
 from ...nn import DilatedStack
 from .chunks import Chunking
 from .linear import LinearForm, LinearPath
-from .model import DirectHead, ForecastModel, MakeCell, RecurrentHead
+from .model import DirectHead, ForecastModel, MakeCell, RecurrentHead, candidate_count
 
-# Fewer training steps than this, over all series, are little data.
-LITTLE_DATA = 1000
 # Seasons outside these bounds do not set the length of chunks and dilations.
 SHORTEST_RHYTHM, LONGEST_RHYTHM = 6, 48
 MOST_SEASONS = 7
@@ -38,13 +36,10 @@ class Plan:
     updates: int
 
 
-def plan_for(many_series: bool, training_steps: int) -> Plan:
-    """The plan for many series, for few long ones, or for little data."""
-    if many_series:
-        return Plan(64, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=2400)
-    if training_steps >= LITTLE_DATA:
-        return Plan(32, dropout=0.4, learning_rate=3e-3, weight_decay=0.05, updates=1000)
-    return Plan(16, dropout=0.4, learning_rate=3e-3, weight_decay=0.05, updates=200)
+MANY = Plan(64, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=1000)
+FEW = Plan(8, dropout=0.3, learning_rate=4e-3, weight_decay=0.05, updates=300)
+# With few series the network's outputs are smooth over the horizon: so many cosines.
+WAVES_OF_FEW = 6
 
 
 def kept_seasons(typical_length: float, season: int) -> int:
@@ -75,6 +70,7 @@ class Architecture:
         ahead_size: K, what is known in advance of a step.
         hidden_size, dilations, dropout: of the stack.
         decoder: "direct" or "recurrent".
+        waves: as in `DirectHead`.
         horizon, seasons, levels: as in `ForecastModel`.
         linear, baseline: forms of the linear path and of the linear baseline.
         chunking: how series are cut to be read.
@@ -87,6 +83,7 @@ class Architecture:
     dilations: tuple[int, ...]
     dropout: float
     decoder: str
+    waves: int
     horizon: int
     seasons: int
     levels: tuple[float, ...]
@@ -111,7 +108,9 @@ class Architecture:
 
     def build(self, make_cell: MakeCell, linear: LinearPath) -> ForecastModel:
         """A model with fresh weights around a linear path."""
-        outputs = self.seasons + 3 + len(self.levels)
+        count = candidate_count(self.seasons)
+        # One candidate needs no weight.
+        outputs = len(self.levels) + (count if count > 1 else 0)
         return ForecastModel(
             self._stack(make_cell),
             self._head(make_cell, outputs),
@@ -129,6 +128,6 @@ class Architecture:
 
     def _head(self, make_cell: MakeCell, outputs: int) -> DirectHead | RecurrentHead:
         if self.decoder == "direct":
-            return DirectHead(self.hidden_size, self.horizon, outputs)
-        read = self.hidden_size + self.seasons + 3 + self.ahead_size
-        return RecurrentHead(make_cell(read, self.hidden_size), self.hidden_size, outputs)
+            return DirectHead(self.hidden_size, self.horizon, outputs, self.waves)
+        read = self.hidden_size + candidate_count(self.seasons) + self.ahead_size
+        return RecurrentHead(make_cell(read, self.hidden_size), outputs)
