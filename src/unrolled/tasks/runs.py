@@ -65,7 +65,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors atomically."""
     from safetensors.torch import save_file
 
-    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Clones, because the format has no two names for one piece of memory.
+    ready = {n: t.detach().cpu().contiguous().clone() for n, t in tensors.items()}
     write_atomically(path, lambda beside: save_file(ready, beside))
 
 

@@ -5,13 +5,9 @@ from .results import MODEL, Backtest
 
 
 def advice_for(forecaster: Forecaster, backtest: Backtest) -> list[str]:
-    """Nothing if the model beats every baseline, else one plain line and two things to try."""
-    best = backtest.best_baseline
-    lost, won = backtest.error(MODEL), backtest.error(best)
-    if lost < won:
-        return []
-    verdict = f"the model loses to the baseline {best} ({lost:.3f} against {won:.3f})"
-    return [verdict, *(f"try: {hint}" for hint in _hints(forecaster)[:2])]
+    """Two things to try if a baseline is better than the model, else nothing."""
+    beaten = backtest.error(MODEL) > backtest.error(backtest.best_baseline)
+    return [f"try {hint}" for hint in _hints(forecaster)[:2]] if beaten else []
 
 
 def _hints(forecaster: Forecaster) -> list[str]:

@@ -82,7 +82,9 @@ class LastValueNetwork(nn.Module):
         with warnings.catch_warnings():
             # A fixed number of rounds is what is wanted here.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            network.fit(frame.values[i, t].cpu().numpy()[:, None], wanted)
+            # scikit-learn wants a single output as a vector.
+            read = frame.values[i, t].cpu().numpy()[:, None]
+            network.fit(read, wanted if frame.horizon > 1 else wanted[:, 0])
         linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         with torch.no_grad():
             for linear, w, b in zip(linears, network.coefs_, network.intercepts_, strict=True):

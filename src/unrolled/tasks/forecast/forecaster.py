@@ -9,6 +9,7 @@
 Shapes: S series, N windows, H horizon, Q quantiles.
 """
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -252,6 +253,15 @@ class Forecaster(BaseEstimator):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+        for name, most in {
+            "dropout": 1,
+            "learning_rate": math.inf,
+            "weight_decay": math.inf,
+        }.items():
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < most:
+                raise ValueError(f"{name} must lie between 0 and {most}, got {value!r}")
+        self.torch_device()
 
     def long_enough(self, data: SeriesSet) -> SeriesSet:
         """The series that hold a season to read, a window to train on and one to validate on.
@@ -304,9 +314,14 @@ class Forecaster(BaseEstimator):
 
     def torch_device(self) -> torch.device:
         """Where to compute: a GPU if `device` is "auto" and there is one."""
-        if self.device != "auto":
-            return torch.device(self.device)
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name if self.device == "auto" else self.device)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
+        return device
 
 
 class _Fit:

@@ -219,7 +219,9 @@ class _Sums:
         ridge = torch.full_like(self.xx[0], penalty * max(self.count, 1))
         # The constant, the last feature, is not penalised; a trace keeps empty columns solvable.
         ridge[-1] = 0
-        return torch.linalg.solve(self.xx + torch.diag(ridge + 1e-9), self.xy)
+        weights = torch.linalg.solve(self.xx + torch.diag(ridge + 1e-9), self.xy)
+        # Rows in order, as they come back from a file: a product sums in the order of memory.
+        return weights.float().contiguous()
 
 
 def _sums_of_blocks(
@@ -241,7 +243,7 @@ def _fits(frame: Frame, form: LinearForm, windows: tuple[Tensor, ...]) -> list[L
     total = reduce(add, sums)
     left_out = torch.stack(
         [torch.stack([(total - part).solve(p) for part in sums]) for p in PENALTIES]
-    ).float()  # [P, J + 1, D, H]
+    )  # [P, J + 1, D, H]
     device = frame.values.device
     errors = torch.zeros(len(PENALTIES), BLOCKS + 1, device=device)
     count = torch.zeros(BLOCKS + 1, device=device)
@@ -258,7 +260,7 @@ def _fits(frame: Frame, form: LinearForm, windows: tuple[Tensor, ...]) -> list[L
             penalty=penalty,
             error=float(errors[k].sum() / count.sum().clamp(min=1)),
             block_errors=means[k, used],
-            weights=total.solve(penalty).float(),
+            weights=total.solve(penalty),
             left_out=left_out[k],
         )
         for k, penalty in enumerate(PENALTIES)

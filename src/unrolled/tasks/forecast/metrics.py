@@ -14,6 +14,7 @@ References:
     Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978 (pinball loss).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ def seasonal_scale(values: Array, season: int) -> float:
 
 def mase(scored: Scored) -> float:
     """Mean absolute error divided by the series' seasonal scale; 1 is about seasonal naive."""
-    return float(np.nanmean(_by_series(np.abs(_errors(scored)), scored) / scored.scales))
+    return _mean(_by_series(np.abs(_errors(scored)), scored) / scored.scales)
 
 
 def smape(scored: Scored) -> float:
@@ -81,24 +82,24 @@ def smape(scored: Scored) -> float:
     with np.errstate(invalid="ignore", divide="ignore"):
         # Where truth and forecast are both zero the error is zero.
         terms = np.where(size == 0, 0.0, 200 * np.abs(_errors(scored)) / size)
-    return float(np.nanmean(_by_series(np.where(np.isnan(scored.truth), np.nan, terms), scored)))
+    return _mean(_by_series(np.where(np.isnan(scored.truth), np.nan, terms), scored))
 
 
 def mape(scored: Scored) -> float:
     """Mean absolute percentage error; infinite where a true value is zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = 100 * np.abs(_errors(scored)) / np.abs(scored.truth)
-    return float(np.nanmean(_by_series(terms, scored)))
+    return _mean(_by_series(terms, scored))
 
 
 def rmse(scored: Scored) -> float:
     """Root of the mean squared error, in the unit of the data."""
-    return float(np.sqrt(np.nanmean(_errors(scored) ** 2)))
+    return math.sqrt(_mean(_errors(scored) ** 2))
 
 
 def mae(scored: Scored) -> float:
     """Mean absolute error, in the unit of the data."""
-    return float(np.nanmean(np.abs(_errors(scored))))
+    return _mean(np.abs(_errors(scored)))
 
 
 def pinball(scored: Scored) -> float:
@@ -106,7 +107,7 @@ def pinball(scored: Scored) -> float:
     assert scored.quantiles is not None, "pinball loss needs quantile forecasts"
     errors = scored.truth[..., None] - scored.quantiles
     levels = np.array(scored.levels)
-    return float(np.nanmean(np.maximum(levels * errors, (levels - 1) * errors)))
+    return _mean(np.maximum(levels * errors, (levels - 1) * errors))
 
 
 def coverage(scored: Scored) -> float:
@@ -114,7 +115,8 @@ def coverage(scored: Scored) -> float:
     assert scored.quantiles is not None, "coverage needs quantile forecasts"
     low, high = scored.quantiles[..., 0], scored.quantiles[..., -1]
     known = ~np.isnan(scored.truth)
-    return float(((scored.truth >= low) & (scored.truth <= high))[known].mean())
+    inside = (scored.truth >= low) & (scored.truth <= high)
+    return _mean(np.where(known, inside, np.nan))
 
 
 POINT_METRICS: dict[str, Callable[[Scored], float]] = {
@@ -140,6 +142,12 @@ def by_horizon(scored: Scored) -> dict[str, list[float]]:
     """Every metric of each step of the horizon apart, [H] a metric."""
     steps = [all_metrics(scored.step(h)) for h in range(scored.truth.shape[1])]
     return {name: [step[name] for step in steps] for name in steps[0]}
+
+
+def _mean(values: Array) -> float:
+    """Mean of what is not NaN; NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def _errors(scored: Scored) -> Array:

@@ -41,11 +41,16 @@ class Forecast:
         return self.quantiles[..., self.levels.index(0.5)]
 
     def to_polars(self) -> pl.DataFrame:
-        """One row a series and step: series, time, and a column a quantile (`q10`, ...)."""
+        """One row a series and step: series, time, and a column a quantile (`q10`, ...).
+
+        The columns of series and time are called as in the table; several columns that name
+        the series become one, `series`.
+        """
         steps = self.times.shape[1]
         columns: dict[str, Any] = {}
         if self.schema.series:
-            columns["series"] = np.repeat(np.array(self.series, dtype=object), steps).tolist()
+            name = self.schema.series[0] if len(self.schema.series) == 1 else "series"
+            columns[name] = np.repeat(np.array(self.series, dtype=object), steps).tolist()
         columns[self.schema.time] = self.times.reshape(-1)
         for k, level in enumerate(self.levels):
             columns[quantile_name(level)] = self.quantiles[..., k].reshape(-1)

@@ -84,7 +84,7 @@ def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:
 
 
 def _forecaster(config: dict[str, Any], cell: MakeCell | None) -> Forecaster:
-    arguments = dict(config["arguments"])
+    arguments = {**config["arguments"], "quantiles": tuple(config["arguments"]["quantiles"])}
     if cell is not None:
         arguments["cell"] = cell
     elif arguments["cell"] not in BY_NAME:
