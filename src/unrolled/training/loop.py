@@ -99,15 +99,17 @@ def train(
     settings: TrainingSettings,
     on_epoch: Callable[[Epoch, nn.Module], None] = lambda epoch, model: None,
     on_update: Callable[[int, float], None] = lambda update, loss: None,
+    decides: str = "loss",
 ) -> History:
     """Train `model` in place and leave the best averaged weights in it.
 
     Arguments:
         loss: the mean loss of a batch, a scalar with a gradient.
         batches: an endless supply.
-        validate: named figures of a model in evaluation mode; "loss" decides, lower is better.
+        validate: named figures of a model in evaluation mode.
         on_epoch: called after every validation with the log row and the averaged model.
         on_update: called after every update with its number and its loss.
+        decides: the figure of `validate` that the best weights have least of.
 
     Ctrl-C (KeyboardInterrupt) ends training as if the epochs were over: `history.ended` says
     "interrupted".
@@ -120,9 +122,10 @@ def train(
     try:
         for number in range(settings.epochs + 1):
             row = run.epoch(number, validate)
-            improved = row["validation"]["loss"] < best or not best_weights
+            figure = row["validation"][decides]
+            improved = figure < best or not best_weights
             if improved:
-                best, best_weights = row["validation"]["loss"], _copy(run.average)
+                best, best_weights = figure, _copy(run.average)
             history.epochs.append(Epoch(**row, best=improved))
             on_epoch(history.epochs[-1], run.average)
             if number - history.best.epoch >= settings.patience:
@@ -217,9 +220,9 @@ def _average(decay: float) -> Callable[[Any, Any, Any], None]:
 
     @torch.no_grad()
     def average(averaged: Any, current: Any, count: Any) -> None:
-        torch._foreach_lerp_(
-            averaged, current, 1 - min(decay, (int(count) + 1) / (int(count) + 10))
-        )
+        share = 1 - min(decay, (int(count) + 1) / (int(count) + 10))
+        for mean, weight in zip(averaged, current, strict=True):
+            mean.lerp_(weight, share)
 
     return average
 

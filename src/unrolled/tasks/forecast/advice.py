@@ -1,13 +1,13 @@
 """What to try when a model does not beat a simple forecast."""
 
+from .card import is_beaten
 from .forecaster import Forecaster
-from .results import MODEL, Backtest
+from .results import Backtest
 
 
 def advice_for(forecaster: Forecaster, backtest: Backtest) -> list[str]:
     """Two things to try if a baseline is better than the model, else nothing."""
-    beaten = backtest.error(MODEL) > backtest.error(backtest.best_baseline)
-    return [f"try {hint}" for hint in _hints(forecaster)[:2]] if beaten else []
+    return [f"try {hint}" for hint in _hints(forecaster)[:2]] if is_beaten(backtest) else []
 
 
 def _hints(forecaster: Forecaster) -> list[str]:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ...data import Finding, SeriesSet
 from ...training import Epoch
 from .advice import advice_for
+from .card import verdict
 from .forecaster import Forecaster, Listener
 from .results import MODEL, Backtest
 
@@ -146,13 +147,17 @@ class TrainingLog(Listener):
         """Say how training ended and what the test says."""
         history, say = forecaster.history_, self.console.line
         forecaster.save(self.folder)
-        say(
-            "ended", f"{history.ended}; epoch {history.best.epoch} is kept; {history.seconds:.0f} s"
-        )
+        kept = history.best.epoch
+        say("ended", f"{history.ended}; epoch {kept} is kept; {history.seconds:.0f} s")
+        if kept == 0:
+            say("", "no update held up in validation: the forecasts are those of the start,")
+            say("", f"{describe_start(forecaster)}")
         if backtest is None:
             return
         say("test", _verdict(backtest))
         self.advice = advice_for(forecaster, backtest)
+        if self.advice:
+            say("", verdict(forecaster, backtest), style="red")
         for text in self.advice:
             say("", text, style="red")
 
@@ -177,6 +182,14 @@ def describe_model(forecaster: Forecaster) -> str:
         f"{plan.cell} {size}, {_count(forecaster.parameters_)} parameters, "
         f"engine {engine} ({why}), {torch.get_num_threads()} threads"
     )
+
+
+def describe_start(forecaster: Forecaster) -> str:
+    """What a model forecasts before its network has learned anything."""
+    linear = forecaster.fitted_.architecture.linear
+    covariates = " and covariates" if linear.lags else ""
+    path = f"a linear autoregression on {linear.context} values{covariates}"
+    return f"a fixed mix of past seasons and {path}" if forecaster.fitted_.model.seasons else path
 
 
 def _new_findings(after: tuple[Finding, ...], before: tuple[Finding, ...]) -> list[Finding]:

@@ -7,6 +7,7 @@ time from the others; afterwards it is the one fitted on everything.
 Shapes: N series, n windows, H horizon, C candidates, Q quantiles.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -87,6 +88,7 @@ class Objective:
     ):
         self.frame, self.linear, self.chunking, self.first = frame, linear, chunking, first
         self.train_ends = torch.as_tensor(split.train_ends, device=frame.values.device)
+        self.at_first: tuple[float, float] | None = None
         self.windows = split.validation(frame.horizon)
         self.truth = self.windows.truth(targets)
         pairs = zip(targets, split.train_ends, strict=True)
@@ -108,12 +110,21 @@ class Objective:
         return sum(quantile_loss(quantiles, model.levels, truth, known), torch.zeros(()))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """The same loss on the validation windows, and MASE of the median in table units."""
+        """How good a model is on the validation windows.
+
+        Returns:
+            "loss", the same as in training; "MASE" of the median in table units; "decides",
+            the larger of the loss and the root mean squared error, each as a share of the
+            first model's. A gain that shows in one of them alone is chance more often than not.
+        """
         assert isinstance(model, ForecastModel)
         quantiles, truth, known = self._validation(model)
         loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
+        squared = float((truth - quantiles[..., model.median])[known].square().mean())
+        self.at_first = self.at_first or (loss, squared)
+        shares = (loss / self.at_first[0], math.sqrt(squared / self.at_first[1]))
         in_units = in_table_units(self.frame, self.windows, quantiles)
-        return {"loss": loss, "MASE": self._mase(in_units, model)}
+        return {"loss": loss, "MASE": self._mase(in_units, model), "decides": max(shares)}
 
     def _validation(self, model: ForecastModel) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised quantiles [n, H, Q], truth and whether it is known [n, H]."""

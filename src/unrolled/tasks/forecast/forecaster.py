@@ -117,8 +117,8 @@ class Forecaster(BaseEstimator):
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         updates: int | None = None,
-        epochs: int = 20,
-        patience: int = 20,
+        epochs: int = 12,
+        patience: int = 6,
         batch_size: int = 32,
         validation: int | None = None,
         min_length: int | None = None,
@@ -429,6 +429,7 @@ class _Fit:
             settings,
             on_epoch,
             listener.updated,
+            decides="decides",
         )
         objective.calibrate(model)
         owner.fitted_ = replace(owner.fitted_, model=model)

@@ -34,11 +34,11 @@ class Frame:
         scale: size of the recent seasonal changes where the scaling is local, else 1, [N, T].
         volatility: size of the recent seasonal changes in units of `scale`, [N, T]; the width
             of intervals follows it.
+        anomalies: past covariates less their own recent mean, [N, T, P].
         features: known at a step beside the target: past covariates, gaps, static, [N, T, C].
         ahead: known in advance: calendar, then future covariates, [N, T + H, K].
         lengths: steps of each series, [N].
         units: of each series' target.
-        spread: standard deviation of each series' values in training, [N].
         horizon: H.
     """
 
@@ -48,9 +48,9 @@ class Frame:
     level: Tensor
     scale: Tensor
     volatility: Tensor
+    anomalies: Tensor
     features: Tensor
     ahead: Tensor
-    spread: Tensor
     lengths: np.ndarray
     units: list[Unit]
     horizon: int
@@ -99,7 +99,7 @@ class Frame:
         level, scale = self.level[i, t].double(), self.scale[i, t].double()
         values = (forecasts.double() * scale[:, None, None] + level[:, None, None]).cpu().numpy()
         rows = i.cpu().numpy()
-        offset, size, _ = np.array(self.units).T[:, rows, None, None]
+        offset, size = np.array(self.units).T[:, rows, None, None]
         original = values * size + offset
         return np.exp(original) if self.scaling.log else original
 
@@ -122,18 +122,20 @@ def build_frame(
     """
     lengths = np.array([len(series.target) for series in data])
     units = scaling.units(data, lengths if known is None else known)
-    offset, size, spread = np.array(units).T[:, :, None]
+    offset, size = np.array(units).T[:, :, None]
     raw = stack_padded([scaling.transform(series.target) for series in data])
     values = (fill_forward(raw) - offset) / size
     recent = _recent_scale(values, scaling, offset / size)
+    covariates = stack_padded([series.past for series in data], values.shape[1])
+    past = _standardised(covariates, scaling.past_mean, scaling.past_spread)
     one = np.ones_like(recent)
     tensors = {
-        "spread": spread[:, 0],
         "values": values,
         "level": trailing_mean(values, scaling.window),
         "scale": recent if scaling.local else one,
         "volatility": one if scaling.local else recent,
-        "features": _features(data, scaling, lengths),
+        "anomalies": past - _recent_mean(past, scaling.window),
+        "features": _features(data, scaling, covariates, past),
         "ahead": _ahead(data, scaling, values.shape[1] + horizon),
     }
     return Frame(
@@ -169,15 +171,22 @@ def _standardised(values: np.ndarray, mean: tuple, spread: tuple) -> np.ndarray:
     return np.clip(scaled, -COVARIATE_LIMIT, COVARIATE_LIMIT)
 
 
-def _features(data: SeriesSet, scaling: Scaling, lengths: np.ndarray) -> np.ndarray:
-    """Past covariates, masks of those with gaps, and static covariates, [N, T, C]."""
-    past = stack_padded([series.past for series in data], lengths.max())
-    parts = [_standardised(past, scaling.past_mean, scaling.past_spread)]
-    parts.append(np.isnan(past)[:, :, list(scaling.past_gaps)].astype(float))
+def _features(
+    data: SeriesSet, scaling: Scaling, covariates: np.ndarray, past: np.ndarray
+) -> np.ndarray:
+    """Standardised past covariates, masks of those with gaps, static ones, [N, T, C]."""
+    gaps = np.isnan(covariates)[:, :, list(scaling.past_gaps)].astype(float)
     static = np.stack([series.static for series in data])
     scaled = np.nan_to_num((static - np.array(scaling.static_mean)) / scaling.static_spread)
-    parts.append(np.broadcast_to(scaled[:, None], (*past.shape[:2], static.shape[-1])))
-    return np.concatenate(parts, axis=2)
+    everywhere = np.broadcast_to(scaled[:, None], (*past.shape[:2], static.shape[-1]))
+    return np.concatenate([past, gaps, everywhere], axis=2)
+
+
+def _recent_mean(past: np.ndarray, window: int) -> np.ndarray:
+    """Trailing mean of every covariate of [N, T, P]."""
+    if past.shape[2] == 0:
+        return past
+    return np.stack([trailing_mean(one, window) for one in np.moveaxis(past, 2, 0)], axis=2)
 
 
 def _ahead(data: SeriesSet, scaling: Scaling, steps: int) -> np.ndarray:

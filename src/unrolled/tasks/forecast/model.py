@@ -42,15 +42,19 @@ def read_size(frame: Frame) -> int:
 
 
 def network_inputs(frame: Frame, i: Tensor, t: Tensor) -> Tensor:
-    """What the network reads at step t, [..., I]: values, level, gaps, covariates, calendar."""
+    """What the network reads at step t, [..., I]: values, gaps, covariates, calendar.
+
+    All that wanders with the level of a series, the target and past covariates, is read
+    relative to its own recent mean: a network that sees the level learns which stretch of the
+    training table it is in, and errs on every other.
+    """
     recent = frame.normalised(i, t, frame.history(i, t, read_size(frame)))
-    parts = [recent.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)]
-    if not frame.scaling.local:
-        parts.append((frame.level[i, t] / frame.spread[i])[..., None])
+    parts = [recent.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT), frame.anomalies[i, t]]
     if frame.scaling.target_gaps:
         parts.append((~frame.observed[i, t]).float()[..., None])
+    others = frame.features[i, t][..., frame.anomalies.shape[-1] :]
     known_ahead = frame.ahead_of(i, t)[..., frame.calendar_size :].flatten(-2)
-    parts += [frame.features[i, t], frame.ahead[i, t][..., : frame.calendar_size], known_ahead]
+    parts += [others, frame.ahead[i, t][..., : frame.calendar_size], known_ahead]
     return torch.cat(parts, dim=-1)
 
 

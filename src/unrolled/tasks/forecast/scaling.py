@@ -19,7 +19,7 @@ from ...data import SeriesSet, calendar_features
 from .dense import fill_forward, spread_of, stack_padded
 
 # From this many series on, a step is scaled by its own recent past, and nothing else tells one
-# series from another. Below, every series keeps one unit, and its level is a feature.
+# series from another. Below, every series keeps one unit.
 MANY_SERIES = 50
 # A covariate with more gaps than this share also enters as "was it there".
 GAP_SHARE = 0.005
@@ -130,14 +130,10 @@ def learn_scaling(data: SeriesSet, known: np.ndarray, kept_seasons: int) -> Scal
 
 
 class Unit(NamedTuple):
-    """What a series' target is measured in: values are (y - offset) / size.
-
-    `spread` is the standard deviation of those values.
-    """
+    """What a series' target is measured in: values are (y - offset) / size."""
 
     offset: float
     size: float
-    spread: float
 
 
 def unit_of(values: np.ndarray, season: int) -> Unit:
@@ -152,7 +148,7 @@ def unit_of(values: np.ndarray, season: int) -> Unit:
     change, deviation = (float(steps.mean()) if len(steps) else 0.0), float(filled.std())
     floor = 1e-6 * (1e-6 + float(np.abs(filled).mean()))
     size = change if change > floor else max(deviation, floor)
-    return Unit(float(filled.mean()), size, max(deviation / size, 1e-6))
+    return Unit(float(filled.mean()), size)
 
 
 def grows_in_proportion(targets: list[np.ndarray], season: int) -> bool:

@@ -1,0 +1,226 @@
+"""The command line: what it prints, what it writes, and one line for whatever is wrong."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import unrolled as ur
+from forecast.tables import hourly, with_gaps
+from unrolled import cli
+
+QUICK = ["--updates", "8", "--epochs", "2", "--hidden-size", "4"]
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path, monkeypatch):
+    """Every command runs in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def table(inside):
+    """Two series with gaps, doubled and shuffled rows, and some columns beside the target."""
+    frame = with_gaps(hourly(steps=24 * 12)).with_columns((pl.col("y") * 2).alias("load"))
+    frame.write_csv("table.csv")
+    return "table.csv"
+
+
+def _run(capsys, *arguments: str) -> tuple[int, str, str]:
+    status = cli.run(list(arguments))
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def _files() -> list[str]:
+    return sorted(os.listdir())
+
+
+def test_train_predict_evaluate_and_load(table, capsys) -> None:
+    status, out, err = _run(
+        capsys, "train", "forecast", table, "--target", "y", "--horizon", "6", *QUICK
+    )
+    assert (status, err) == (0, "")
+    words = [line.split()[0] for line in out.splitlines() if line[0] != " "]
+    assert words == [
+        "data",
+        "split",
+        "baseline",
+        "model",
+        "epoch",
+        "ended",
+        "test",
+        "saved",
+        "next",
+    ]
+    assert "restored" in out
+    assert "linear" in out
+    assert len(out.splitlines()) <= 25
+    folder = "runs/table-1"
+    assert sorted(os.listdir(folder)) == [
+        "README.md", "config.json", "history.safetensors",
+        "metrics.json", "model.safetensors", "report.html",
+    ]  # fmt: skip
+
+    metrics = json.loads(Path(folder, "metrics.json").read_text())
+    data = ur.read_series(table, target="y")
+    model = ur.load(folder)
+    backtest = model.backtest(data)
+    assert metrics["test"]["model"]["MASE"] == pytest.approx(backtest.scores["model"]["MASE"])
+
+    status, out, _ = _run(capsys, "predict", folder)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (status, len(rows)) == (0, 12)
+    assert list(rows[0]) == ["name", "time", "q10", "q50", "q90"]
+    assert float(rows[0]["q50"]) == pytest.approx(model.predict().point[0, 0])
+
+    status, out, _ = _run(capsys, "predict", folder, table, "--output", "next.parquet")
+    assert (status, out) == (0, "")
+    expected = model.predict(table).to_polars()
+    assert pl.read_parquet("next.parquet").equals(expected)
+
+    status, out, _ = _run(capsys, "evaluate", folder, table, "--output", "scores.csv")
+    assert status == 0
+    assert "seasonal naive" in out
+    scores = pl.read_csv("scores.csv")
+    assert scores["MASE"][0] == pytest.approx(backtest.scores["model"]["MASE"])
+
+    status, out, _ = _run(capsys, "inspect", folder)
+    assert status == 0
+    assert "lstm 3x4" in out
+
+
+def test_air_passengers_from_end_to_end(capsys) -> None:
+    status, out, _ = _run(
+        capsys, "train", "forecast", "air_passengers", "--horizon", "6", "--test", "1959-01", *QUICK
+    )
+    assert status == 0
+    assert "144 months 1949-01 .. 1960-12, season 12" in out
+    report = Path("runs/air-passengers-1/report.html").read_text()
+    assert "passengers" in report
+    assert len(report) > 20_000
+    model = ur.load("runs/air-passengers-1")
+    last = model.backtest(ur.read_series("air_passengers"), "1959-01").by_horizon
+    # Box and Jenkins' series: seasonal naive of the sixth month from 1959-06 to 1960-12.
+    assert last["seasonal naive"]["MAPE"][5] == pytest.approx(10.71, abs=0.01)
+
+
+def test_runs_are_numbered_and_quiet_prints_the_folder(capsys) -> None:
+    command = ["train", "forecast", "air_passengers", "--horizon", "3", "--quiet", *QUICK]
+    assert _run(capsys, *command) == (0, "runs/air-passengers-1\n", "")
+    assert _run(capsys, *command) == (0, "runs/air-passengers-2\n", "")
+
+
+def test_no_test_part_is_possible(capsys) -> None:
+    status, out, _ = _run(
+        capsys, "train", "forecast", "air_passengers", "--test", "0", "--horizon", "3", *QUICK
+    )
+    assert status == 0
+    assert "no test" in out
+    model = ur.load("runs/air-passengers-1")
+    assert str(model.predict().times[0, 0]).startswith("1961-01")
+
+
+def test_check_trains_and_writes_nothing(table, capsys) -> None:
+    status, out, _ = _run(capsys, "check", "forecast", table, "--target", "y")
+    assert status == 0
+    for words in ("restored", "masked", "series told apart by name", "ready"):
+        assert words in out
+    assert _files() == ["table.csv"]
+
+
+TRAIN = ["train", "forecast"]
+BAD = [
+    ([*TRAIN, "nowhere.csv"], "no file nowhere.csv"),
+    ([*TRAIN, "."], "directory"),
+    ([*TRAIN, "table.csv", "--target", "yy"], "did you mean 'y'"),
+    ([*TRAIN, "table.csv", "--target", "y", "--time", "tme"], "did you mean 'time'"),
+    ([*TRAIN, "table.csv", "--target", "y", "--future", "lod"], "did you mean 'load'"),
+    ([*TRAIN, "table.csv", "--target", "y", "--horizn", "3"], "--horizon"),
+    ([*TRAIN, "table.csv", "--target", "y", "--horizon", "0"], "horizon"),
+    ([*TRAIN, "table.csv", "--target", "y", "--horizon", "x"], "--horizon"),
+    ([*TRAIN, "table.csv", "--target", "y", "--horizon", "200"], "shorter than"),
+    ([*TRAIN, "table.csv", "--target", "y", "--cell", "lsmt"], "did you mean 'lstm'"),
+    ([*TRAIN, "table.csv", "--target", "y", "--freq", "1hh"], "freq"),
+    ([*TRAIN, "table.csv", "--target", "y", "--quantiles", "0.1;0.5"], "--quantiles"),
+    ([*TRAIN, "table.csv", "--target", "y", "--quantiles", "0.1,0.9"], "0.5"),
+    ([*TRAIN, "table.csv", "--target", "y", "--test", "tomorrow"], "tomorrow"),
+    ([*TRAIN, "table.csv", "--target", "y", "--device", "warp"], "warp"),
+    (["train", "forcast", "table.csv"], "did you mean 'forecast'"),
+    (["predict", "runs/none"], "not a run folder"),
+    (["predict", "table.csv"], "not a run folder"),
+    (["evaluate", "runs/none", "table.csv"], "not a run folder"),
+    (["demo", "spech"], "forecast"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD)
+def test_bad_arguments_get_one_line_and_write_nothing(table, capsys, arguments, words) -> None:
+    status, out, err = _run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("unrolled: ")
+    assert err.count("\n") == 1
+    assert words.lower() in err.lower()
+    assert _files() == ["table.csv"]
+
+
+TABLES = {
+    "empty": ("", "empty"),
+    "header only": ("time,y\n", "no rows"),
+    "text in numbers": ("time,y\n2024-01-01,1\n2024-01-02,many\n2024-01-03,2\n", "many"),
+    "no time": ("a,y\n1.5,2\n2.5,3\n", "time"),
+    "infinite": ("time,y\n2024-01-01,1\n2024-01-02,inf\n2024-01-03,2\n", "infinite"),
+    "too short": ("time,y\n2024-01-01,1\n2024-01-02,3\n2024-01-03,2\n", "shorter than"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_bad_tables_get_one_line_and_write_nothing(capsys, name) -> None:
+    content, words = TABLES[name]
+    with open("bad.csv", "w") as file:
+        file.write(content)
+    status, out, err = _run(capsys, *TRAIN, "bad.csv", "--target", "y", "--horizon", "2")
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert words in err
+    assert _files() == ["bad.csv"]
+
+
+def test_help_and_version(capsys) -> None:
+    assert _run(capsys, "--version")[:2] == (0, f"unrolled {ur.__version__}\n")
+    status, out, _ = _run(capsys, *TRAIN, "--help")
+    assert status == 0
+    assert "--target" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_training_leaves_a_usable_run(inside, stop) -> None:
+    """Killed, the last checkpoint can be read; interrupted, the best is tested and reported."""
+    command = [sys.executable, "-m", "unrolled", *TRAIN, "air_passengers", "--horizon", "6"]
+    command += ["--updates", "1000000", "--epochs", "100000", "--patience", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.split()[0] == "3":
+                break
+        time.sleep(0.2)
+        process.send_signal(stop)
+        rest = process.stdout.read()
+        assert process.wait(60) == (-9 if stop == signal.SIGKILL else 0)
+    folder = "runs/air-passengers-1"
+    assert ur.load(folder).predict().point.shape == (1, 6)
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+    if stop == signal.SIGINT:
+        assert "ended     interrupted" in rest
+        assert "report.html" in os.listdir(folder)
