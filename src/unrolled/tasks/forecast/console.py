@@ -18,7 +18,8 @@ from ...data import Finding, SeriesSet
 from ...training import Epoch
 from .advice import advice_for
 from .card import verdict
-from .forecaster import Forecaster, Listener
+from .fitting import Listener
+from .forecaster import Forecaster
 from .results import MODEL, Backtest
 
 # How each baseline is called where there is little room.

@@ -1,202 +1,173 @@
-"""Train a forecasting model on a frame.
+"""One fit of a forecaster: from a table and a split to a model in use.
 
-The linear autoregressions are solved first, then the fixed mix of all candidates is fitted,
-and the network is trained from there. While it trains, the linear path forecasts each block of
-time from the others; afterwards it is the one fitted on everything.
+The linear autoregressions are solved first; the network is built around them, set to its
+start, and trained. Whoever listens is told of each step.
 
-Shapes: N series, n windows, H horizon, C candidates, Q quantiles.
+Shapes: N series.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from .chunks import (
-    Batch,
-    Chunking,
-    batch_quantiles,
-    in_table_units,
-    random_chunks,
-    window_quantiles,
+from ...data import SeriesSet
+from ...training import Epoch, History, TrainingSettings, train
+from .baselines import LastValueNetwork, LearnedBaselines
+from .fitted import Fitted, recent
+from .frame import Frame, build_frame
+from .linear import CrossFitted, LinearFit, LinearPath
+from .metrics import seasonal_scale
+from .model import ForecastModel, MakeCell, network_inputs
+from .objective import Objective, Split, choose_linears
+from .plan import (
+    FEW,
+    MANY,
+    WAVES_OF_FEW,
+    Architecture,
+    Plan,
+    chunking_for,
+    dilations_for,
+    kept_seasons,
 )
-from .frame import Frame
-from .linear import (
-    LinearFit,
-    LinearForm,
-    contexts_for,
-    covariate_lags,
-    fit_linears,
-    simplest_good,
-)
-from .metrics import Scored, mase, seasonal_scale
-from .model import ForecastModel, LinearForecast, candidates, quantile_loss
-from .windows import Windows, rolling
+from .results import check_levels
+from .scaling import Scaling, learn_scaling
 
-SCORED_STEPS = 24
-STEPS_OF_MIX, RATE_OF_MIX, BATCHES_OF_MIX = 150, 0.1, 6
-# The least weight that a candidate starts with, as a logit below the heaviest.
-LEAST_LOGIT = -5.0
-MOST_VALIDATION_WINDOWS = 3000
-# With so many validation windows a stretch is believed by half.
-WINDOWS_OF_DOUBT = 30
+if TYPE_CHECKING:
+    from .forecaster import Forecaster
 
 
-@dataclass(frozen=True)
-class Split:
-    """Where training ends and where validation ends in every series, [N] each."""
+class Listener:
+    """Told of what happens while a forecaster is fitted; does nothing by itself.
 
-    train_ends: np.ndarray
-    ends: np.ndarray
-
-    def validation(self, horizon: int) -> Windows:
-        """Windows that lie in the validation part."""
-        return rolling(self.train_ends, self.ends, horizon).thinned(MOST_VALIDATION_WINDOWS)
-
-
-def choose_linears(frame: Frame, split: Split) -> tuple[LinearFit, LinearFit]:
-    """The linear autoregression of the target alone, and the one with covariates if it helps."""
-    contexts = contexts_for(float(np.median(split.ends)), frame.season, frame.horizon)
-    forms = [LinearForm(context) for context in contexts]
-    if frame.features.shape[-1] + frame.ahead.shape[-1] > 0:
-        lags = covariate_lags(frame.season)
-        forms += [LinearForm(context, lags) for context in contexts]
-    fits = fit_linears(frame, forms, split.train_ends, split.ends)
-    return simplest_good([fit for fit in fits if not fit.form.lags]), simplest_good(fits)
-
-
-class Objective:
-    """What training minimises and validation measures, on one frame and one split.
-
-    Arguments:
-        linear: the linear forecast among the candidates while training.
-        first: position from which steps are scored.
-        targets: of every series, in the unit of the table.
+    Each method gets the forecaster, whose `fitted_` can be used and saved at any time.
     """
 
-    def __init__(
-        self,
-        frame: Frame,
-        split: Split,
-        linear: LinearForecast,
-        chunking: Chunking,
-        first: int,
-        targets: Sequence[np.ndarray],
-    ):
-        self.frame, self.linear, self.chunking, self.first = frame, linear, chunking, first
-        self.train_ends = torch.as_tensor(split.train_ends, device=frame.values.device)
-        self.at_first: tuple[float, float] | None = None
-        self.windows = split.validation(frame.horizon)
-        self.truth = self.windows.truth(targets)
-        pairs = zip(targets, split.train_ends, strict=True)
-        self.scales = np.array([seasonal_scale(y[:end], frame.season) for y, end in pairs])
+    def prepared(self, forecaster: Forecaster) -> None:
+        """The model is built and stands at its start; training begins."""
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
-        """An endless supply of training chunks, on the frame's device."""
-        scored = min(SCORED_STEPS, self.chunking.active)
-        ends, device = self.train_ends.cpu().numpy(), self.frame.values.device
-        for batch in random_chunks(self.chunking, ends, self.first, batch_size, scored, seed):
-            yield batch.to(device)
+    def updated(self, update: int, loss: float) -> None:
+        """One update of the weights was made."""
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Absolute error of the median plus pinball loss of the other quantiles."""
-        assert isinstance(model, ForecastModel)
-        quantiles, i, t = batch_quantiles(model, self.linear, self.frame, batch)
-        truth, known = self.frame.targets(i, t.clamp(min=0), self.train_ends)
-        known = known & (t >= self.first)[:, None]
-        return sum(quantile_loss(quantiles, model.levels, truth, known), torch.zeros(()))
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """How good a model is on the validation windows.
-
-        Returns:
-            "loss", the same as in training; "MASE" of the median in table units; "decides",
-            the larger of the loss and the root mean squared error, each as a share of the
-            first model's. A gain that shows in one of them alone is chance more often than not.
-        """
-        assert isinstance(model, ForecastModel)
-        quantiles, truth, known = self._validation(model)
-        loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
-        squared = float((truth - quantiles[..., model.median])[known].square().mean())
-        self.at_first = self.at_first or (loss, squared)
-        shares = (loss / self.at_first[0], math.sqrt(squared / self.at_first[1]))
-        in_units = in_table_units(self.frame, self.windows, quantiles)
-        return {"loss": loss, "MASE": self._mase(in_units, model), "decides": max(shares)}
-
-    def _validation(self, model: ForecastModel) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised quantiles [n, H, Q], truth and whether it is known [n, H]."""
-        windows, frame = self.windows, self.frame
-        quantiles = window_quantiles(model, self.linear, frame, windows, self.chunking)
-        i, t = (torch.from_numpy(a).to(quantiles.device) for a in (windows.series, windows.origins))
-        return quantiles, *frame.targets(i, t)
-
-    def _mase(self, quantiles: np.ndarray, model: ForecastModel) -> float:
-        point = quantiles[..., model.median]
-        return mase(Scored(self.truth, point, self.windows.series, self.scales))
-
-    def calibrate(self, model: ForecastModel) -> None:
-        """Stretch the distances between quantiles to fit the validation windows, in place.
-
-        On training steps a model knows more than it will later, so its intervals are too
-        narrow. The stretch of a quantile is the one with which the right share of validation
-        values lies below it, drawn towards 1 where there are few of them.
-
-        References:
-            Romano, Patterson and Candes, "Conformalized quantile regression", NeurIPS 2019.
-        """
-        quantiles, truth, known = self._validation(model)
-        middle = quantiles[..., model.median]
-        for k, level in enumerate(model.levels):
-            distance = (quantiles[..., k] - middle).abs().clamp(min=1e-6)
-            ratio = ((truth - middle) / distance)[known].cpu().numpy()
-            if level == 0.5 or len(ratio) == 0:
-                continue
-            needed = float(np.quantile(ratio if level > 0.5 else -ratio, max(level, 1 - level)))
-            trust = len(self.windows) / (len(self.windows) + WINDOWS_OF_DOUBT)
-            model.stretch[k] = 1 + trust * (float(np.clip(needed, 0.2, 5)) - 1)
-
-    def start_from_mix(self, model: ForecastModel, seed: int) -> None:
-        """Set the model to the best fixed mix of its candidates on training steps, in place.
-
-        The mix minimises the absolute error; the distances become the quantiles of what is left.
-        """
-        simple, truth, known, volatility = self._drawn(model, seed)
-        logits = torch.zeros_like(model.mix, requires_grad=True)
-        optimiser = torch.optim.Adam([logits], RATE_OF_MIX)
-        for _ in range(STEPS_OF_MIX):
-            optimiser.zero_grad()
-            errors = truth - (torch.softmax(logits, -1) * simple).sum(-1)
-            ((errors.abs() * known).sum() / known.sum().clamp(min=1)).backward()
-            optimiser.step()
-        with torch.no_grad():
-            model.mix.copy_((logits - logits.amax(-1, keepdim=True)).clamp(min=LEAST_LOGIT))
-            left = truth - (torch.softmax(model.mix, -1) * simple).sum(-1)
-            left = (left / volatility[:, None]).masked_fill(~known, torch.nan)
-            distances = _distances(left, model.levels)
-            model.distances.copy_(distances)
-
-    @torch.no_grad()
-    def _drawn(self, model: ForecastModel, seed: int) -> tuple[Tensor, ...]:
-        """Candidates [n, H, C], truth and whether it is known [n, H], and volatility [n]."""
-        batches = self.batches(32, seed)
-        drawn = [next(batches) for _ in range(BATCHES_OF_MIX)]
-        i = torch.cat([b.series[:, None].expand(-1, len(b.scored)).flatten() for b in drawn])
-        t = torch.cat([b.positions[:, b.scored].flatten() for b in drawn])
-        i, t = i[t >= self.first], t[t >= self.first]
-        truth, known = self.frame.targets(i, t, self.train_ends)
-        simple = candidates(self.frame, i, t, model.seasons, self.linear)
-        return simple, truth, known, self.frame.volatility[i, t]
+    def validated(self, forecaster: Forecaster, epoch: Epoch) -> None:
+        """An epoch is over; if it was the best so far, `fitted_` holds its weights."""
 
 
-def _distances(left: Tensor, levels: tuple[float, ...]) -> Tensor:
-    """What a softplus turns into the distances between quantiles of `left` [n, H], [H, Q - 1].
+class Fit:
+    """One fit: from a table to a `Fitted`, in the order of the methods."""
 
-    Quantiles on the wrong side of the median get a small distance.
-    """
-    at = torch.tensor(levels, device=left.device)
-    quantiles = torch.nanquantile(left, at, dim=0).T  # [H, Q]
-    quantiles[:, levels.index(0.5)] = 0
-    return torch.log(torch.expm1(quantiles.diff(dim=-1).nan_to_num().clamp(0.01, 20)))
+    def __init__(self, owner: Forecaster, data: SeriesSet, split: Split):
+        self.owner, self.data, self.split = owner, data, split
+        self.device, self.season = owner.torch_device(), data.schema.season
+        typical = float(np.median(split.ends))
+        self.kept = kept_seasons(typical, self.season)
+        self.scaling: Scaling = learn_scaling(data, split.train_ends, self.kept)
+        self.frame: Frame = build_frame(data, self.scaling, owner.horizon, device=self.device)
+
+    def run(self, listener: Listener) -> None:
+        """Fit the linear parts, build the model, train it; leave the result in the owner."""
+        owner = self.owner
+        alone, linear = choose_linears(self.frame, self.split)
+        owner.plan_ = self._plan()
+        architecture = self._architecture(alone, linear)
+        path = LinearPath(linear.form, linear.weights)
+        model = architecture.build(owner.make_cell, path).to(self.device)
+        crossed = CrossFitted(linear, self.split.train_ends, self.device)
+        first = self._first(architecture)
+        targets = [series.target for series in self.data]
+        objective = Objective(
+            self.frame, self.split, crossed, architecture.chunking, first, targets
+        )
+        objective.start_from_mix(model, owner.seed)
+        owner.history_ = History()
+        owner.fitted_ = self._fitted(architecture, model, alone)
+        listener.prepared(owner)
+        self._train(objective, model, listener)
+
+    def _plan(self) -> Plan:
+        plan = MANY if self.scaling.local else FEW
+        asked = {name: getattr(self.owner, name) for name in Plan.__dataclass_fields__}
+        return replace(plan, **{name: v for name, v in asked.items() if v is not None})
+
+    def _architecture(self, alone: LinearFit, linear: LinearFit) -> Architecture:
+        owner, plan = self.owner, self.owner.plan_
+        zero = torch.zeros(1, dtype=torch.long, device=self.device)
+        return Architecture(
+            cell=owner.cell if isinstance(owner.cell, str) else _name_of(owner.cell),
+            input_size=network_inputs(self.frame, zero, zero).shape[-1],
+            ahead_size=self.frame.ahead.shape[-1],
+            hidden_size=plan.hidden_size,
+            dilations=dilations_for(self.season),
+            dropout=plan.dropout,
+            decoder=owner.decoder,
+            waves=owner.horizon if self.scaling.local else min(WAVES_OF_FEW, owner.horizon),
+            horizon=owner.horizon,
+            # A few long series are best forecast by the linear path, which spans past seasons.
+            seasons=self.kept if self.scaling.local else 0,
+            levels=check_levels(owner.quantiles),
+            linear=linear.form,
+            baseline=alone.form,
+            chunking=chunking_for(self.season),
+        )
+
+    def _first(self, architecture: Architecture) -> int:
+        """Position from which steps are scored: before it, candidates repeat the first value."""
+        reach = max(self.kept * self.season, 2)
+        if not self.scaling.local:
+            reach = max(reach, architecture.linear.context)
+        return int(max(0, min(reach, self.split.train_ends.min() - self.owner.horizon - 1)))
+
+    def _fitted(self, architecture: Architecture, model: ForecastModel, alone: LinearFit) -> Fitted:
+        owner, data = self.owner, self.data
+        feed_forward = LastValueNetwork(owner.horizon).to(self.device)
+        feed_forward.fit(self.frame, self.split.train_ends, owner.seed)
+        return Fitted(
+            schema=data.schema,
+            scaling=self.scaling,
+            architecture=architecture,
+            model=model,
+            baselines=LearnedBaselines(LinearPath(alone.form, alone.weights), feed_forward),
+            seasonal_scales={s.name: seasonal_scale(s.target, self.season) for s in data},
+            trained_until={s.name: str(s.times(s.n, 1)[0]) for s in data},
+            history=recent(data, architecture, self.scaling),
+        )
+
+    def _train(self, objective: Objective, model: ForecastModel, listener: Listener) -> None:
+        owner, plan = self.owner, self.owner.plan_
+        epochs = min(owner.epochs, plan.updates)
+        settings = TrainingSettings(
+            epochs=epochs,
+            updates=max(1, plan.updates // epochs),
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            patience=owner.patience,
+        )
+
+        def on_epoch(epoch: Epoch, averaged: nn.Module) -> None:
+            owner.history_.epochs.append(epoch)
+            if epoch.best:
+                # A copy: training goes on in the averaged model itself.
+                owner.fitted_ = replace(owner.fitted_, model=deepcopy(averaged))
+            listener.validated(owner, epoch)
+
+        owner.history_ = train(
+            model,
+            objective.loss,
+            objective.batches(owner.batch_size, owner.seed),
+            objective.validate,
+            settings,
+            on_epoch,
+            listener.updated,
+            decides="decides",
+        )
+        objective.calibrate(model)
+        owner.fitted_ = replace(owner.fitted_, model=model)
+
+
+def _name_of(make_cell: MakeCell) -> str:
+    return getattr(make_cell, "__name__", type(make_cell).__name__)

@@ -11,8 +11,6 @@ Shapes: S series, N windows, H horizon, Q quantiles.
 
 import math
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +18,23 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from torch import nn
 
 from ...cells import Cell, by_name
 from ...data import DataError, Finding, Schema, SeriesSet, read_series
 from ...naming import one_of
-from ...training import Epoch, History, TrainingSettings, train
+from ...training import History
 from ...unroll import unroll
-from .baselines import LastValueNetwork, LearnedBaselines
-from .fitted import Fitted, recent
-from .fitting import Objective, Split, choose_linears
-from .frame import Frame, build_frame
-from .linear import CrossFitted, LinearFit, LinearPath
-from .metrics import seasonal_scale
-from .model import ForecastModel, MakeCell, network_inputs
+from .fitted import Fitted
+from .fitting import Fit, Listener
+from .model import MakeCell
+from .objective import Split
 from .plan import (
-    FEW,
-    MANY,
-    WAVES_OF_FEW,
-    Architecture,
     Plan,
-    chunking_for,
-    dilations_for,
-    kept_seasons,
 )
 from .results import Backtest, Forecast, check_levels
-from .scaling import Scaling, learn_scaling
 from .windows import validation_steps
 
 DECODERS = ("direct", "recurrent")
-
-
-class Listener:
-    """Told of what happens while a forecaster is fitted; does nothing by itself.
-
-    Each method gets the forecaster, whose `fitted_` can be used and saved at any time.
-    """
-
-    def prepared(self, forecaster: "Forecaster") -> None:
-        """The model is built and stands at its start; training begins."""
-
-    def updated(self, update: int, loss: float) -> None:
-        """One update of the weights was made."""
-
-    def validated(self, forecaster: "Forecaster", epoch: Epoch) -> None:
-        """An epoch is over; if it was the best so far, `fitted_` holds its weights."""
 
 
 class Forecaster(BaseEstimator):
@@ -161,7 +131,7 @@ class Forecaster(BaseEstimator):
         self.findings_ = data.findings
         torch.manual_seed(self.seed)
         self.split_ = self._split(data)
-        _Fit(self, data, self.split_).run(listener)
+        Fit(self, data, self.split_).run(listener)
         return self
 
     def predict(self, data: Any = None, quantiles: Sequence[float] | None = None) -> Forecast:
@@ -324,117 +294,6 @@ class Forecaster(BaseEstimator):
         return device
 
 
-class _Fit:
-    """One fit: from a table to a `Fitted`, in the order of the methods."""
-
-    def __init__(self, owner: Forecaster, data: SeriesSet, split: Split):
-        self.owner, self.data, self.split = owner, data, split
-        self.device, self.season = owner.torch_device(), data.schema.season
-        typical = float(np.median(split.ends))
-        self.kept = kept_seasons(typical, self.season)
-        self.scaling: Scaling = learn_scaling(data, split.train_ends, self.kept)
-        self.frame: Frame = build_frame(data, self.scaling, owner.horizon, device=self.device)
-
-    def run(self, listener: Listener) -> None:
-        """Fit the linear parts, build the model, train it; leave the result in the owner."""
-        owner = self.owner
-        alone, linear = choose_linears(self.frame, self.split)
-        owner.plan_ = self._plan()
-        architecture = self._architecture(alone, linear)
-        path = LinearPath(linear.form, linear.weights)
-        model = architecture.build(owner.make_cell, path).to(self.device)
-        crossed = CrossFitted(linear, self.split.train_ends, self.device)
-        first = self._first(architecture)
-        targets = [series.target for series in self.data]
-        objective = Objective(
-            self.frame, self.split, crossed, architecture.chunking, first, targets
-        )
-        objective.start_from_mix(model, owner.seed)
-        owner.history_ = History()
-        owner.fitted_ = self._fitted(architecture, model, alone)
-        listener.prepared(owner)
-        self._train(objective, model, listener)
-
-    def _plan(self) -> Plan:
-        plan = MANY if self.scaling.local else FEW
-        asked = {name: getattr(self.owner, name) for name in Plan.__dataclass_fields__}
-        return replace(plan, **{name: v for name, v in asked.items() if v is not None})
-
-    def _architecture(self, alone: LinearFit, linear: LinearFit) -> Architecture:
-        owner, plan = self.owner, self.owner.plan_
-        zero = torch.zeros(1, dtype=torch.long, device=self.device)
-        return Architecture(
-            cell=owner.cell if isinstance(owner.cell, str) else _name_of(owner.cell),
-            input_size=network_inputs(self.frame, zero, zero).shape[-1],
-            ahead_size=self.frame.ahead.shape[-1],
-            hidden_size=plan.hidden_size,
-            dilations=dilations_for(self.season),
-            dropout=plan.dropout,
-            decoder=owner.decoder,
-            waves=owner.horizon if self.scaling.local else min(WAVES_OF_FEW, owner.horizon),
-            horizon=owner.horizon,
-            # A few long series are best forecast by the linear path, which spans past seasons.
-            seasons=self.kept if self.scaling.local else 0,
-            levels=check_levels(owner.quantiles),
-            linear=linear.form,
-            baseline=alone.form,
-            chunking=chunking_for(self.season),
-        )
-
-    def _first(self, architecture: Architecture) -> int:
-        """Position from which steps are scored: before it, candidates repeat the first value."""
-        reach = max(self.kept * self.season, 2)
-        if not self.scaling.local:
-            reach = max(reach, architecture.linear.context)
-        return int(max(0, min(reach, self.split.train_ends.min() - self.owner.horizon - 1)))
-
-    def _fitted(self, architecture: Architecture, model: ForecastModel, alone: LinearFit) -> Fitted:
-        owner, data = self.owner, self.data
-        feed_forward = LastValueNetwork(owner.horizon).to(self.device)
-        feed_forward.fit(self.frame, self.split.train_ends, owner.seed)
-        return Fitted(
-            schema=data.schema,
-            scaling=self.scaling,
-            architecture=architecture,
-            model=model,
-            baselines=LearnedBaselines(LinearPath(alone.form, alone.weights), feed_forward),
-            seasonal_scales={s.name: seasonal_scale(s.target, self.season) for s in data},
-            trained_until={s.name: str(s.times(s.n, 1)[0]) for s in data},
-            history=recent(data, architecture, self.scaling),
-        )
-
-    def _train(self, objective: Objective, model: ForecastModel, listener: Listener) -> None:
-        owner, plan = self.owner, self.owner.plan_
-        epochs = min(owner.epochs, plan.updates)
-        settings = TrainingSettings(
-            epochs=epochs,
-            updates=max(1, plan.updates // epochs),
-            learning_rate=plan.learning_rate,
-            weight_decay=plan.weight_decay,
-            patience=owner.patience,
-        )
-
-        def on_epoch(epoch: Epoch, averaged: nn.Module) -> None:
-            owner.history_.epochs.append(epoch)
-            if epoch.best:
-                # A copy: training goes on in the averaged model itself.
-                owner.fitted_ = replace(owner.fitted_, model=deepcopy(averaged))
-            listener.validated(owner, epoch)
-
-        owner.history_ = train(
-            model,
-            objective.loss,
-            objective.batches(owner.batch_size, owner.seed),
-            objective.validate,
-            settings,
-            on_epoch,
-            listener.updated,
-            decides="decides",
-        )
-        objective.calibrate(model)
-        owner.fitted_ = replace(owner.fitted_, model=model)
-
-
 def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:
     """A `SeriesSet` as it is, anything else through `read_series`."""
     if not isinstance(data, SeriesSet):
@@ -445,7 +304,3 @@ def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:
             "read the table with read_series(..., schema=model.fitted_.schema)"
         )
     return data
-
-
-def _name_of(make_cell: MakeCell) -> str:
-    return getattr(make_cell, "__name__", type(make_cell).__name__)

@@ -1,0 +1,201 @@
+"""What training minimises and validation measures, and where a model starts.
+
+While a model trains, its linear path forecasts each block of time from the others; afterwards
+it is the one fitted on everything.
+
+Shapes: N series, n windows, H horizon, C candidates, Q quantiles.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .chunks import (
+    Batch,
+    Chunking,
+    batch_quantiles,
+    in_table_units,
+    random_chunks,
+    window_quantiles,
+)
+from .frame import Frame
+from .linear import (
+    LinearFit,
+    LinearForm,
+    contexts_for,
+    covariate_lags,
+    fit_linears,
+    simplest_good,
+)
+from .metrics import Scored, mase, seasonal_scale
+from .model import ForecastModel, LinearForecast, candidates, quantile_loss
+from .windows import Windows, rolling
+
+SCORED_STEPS = 24
+STEPS_OF_MIX, RATE_OF_MIX, BATCHES_OF_MIX = 150, 0.1, 6
+# The least weight that a candidate starts with, as a logit below the heaviest.
+LEAST_LOGIT = -5.0
+MOST_VALIDATION_WINDOWS = 3000
+# With so many validation windows a stretch is believed by half.
+WINDOWS_OF_DOUBT = 30
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where training ends and where validation ends in every series, [N] each."""
+
+    train_ends: np.ndarray
+    ends: np.ndarray
+
+    def validation(self, horizon: int) -> Windows:
+        """Windows that lie in the validation part."""
+        return rolling(self.train_ends, self.ends, horizon).thinned(MOST_VALIDATION_WINDOWS)
+
+
+def choose_linears(frame: Frame, split: Split) -> tuple[LinearFit, LinearFit]:
+    """The linear autoregression of the target alone, and the one with covariates if it helps."""
+    contexts = contexts_for(float(np.median(split.ends)), frame.season, frame.horizon)
+    forms = [LinearForm(context) for context in contexts]
+    if frame.features.shape[-1] + frame.ahead.shape[-1] > 0:
+        lags = covariate_lags(frame.season)
+        forms += [LinearForm(context, lags) for context in contexts]
+    fits = fit_linears(frame, forms, split.train_ends, split.ends)
+    return simplest_good([fit for fit in fits if not fit.form.lags]), simplest_good(fits)
+
+
+class Objective:
+    """What training minimises and validation measures, on one frame and one split.
+
+    Arguments:
+        linear: the linear forecast among the candidates while training.
+        first: position from which steps are scored.
+        targets: of every series, in the unit of the table.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        split: Split,
+        linear: LinearForecast,
+        chunking: Chunking,
+        first: int,
+        targets: Sequence[np.ndarray],
+    ):
+        self.frame, self.linear, self.chunking, self.first = frame, linear, chunking, first
+        self.train_ends = torch.as_tensor(split.train_ends, device=frame.values.device)
+        self.at_first: tuple[float, float] | None = None
+        self.windows = split.validation(frame.horizon)
+        self.truth = self.windows.truth(targets)
+        pairs = zip(targets, split.train_ends, strict=True)
+        self.scales = np.array([seasonal_scale(y[:end], frame.season) for y, end in pairs])
+
+    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
+        """An endless supply of training chunks, on the frame's device."""
+        scored = min(SCORED_STEPS, self.chunking.active)
+        ends, device = self.train_ends.cpu().numpy(), self.frame.values.device
+        for batch in random_chunks(self.chunking, ends, self.first, batch_size, scored, seed):
+            yield batch.to(device)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Absolute error of the median plus pinball loss of the other quantiles."""
+        assert isinstance(model, ForecastModel)
+        quantiles, i, t = batch_quantiles(model, self.linear, self.frame, batch)
+        truth, known = self.frame.targets(i, t.clamp(min=0), self.train_ends)
+        known = known & (t >= self.first)[:, None]
+        return sum(quantile_loss(quantiles, model.levels, truth, known), torch.zeros(()))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """How good a model is on the validation windows.
+
+        Returns:
+            "loss", the same as in training; "MASE" of the median in table units; "decides",
+            the larger of the loss and the root mean squared error, each as a share of the
+            first model's. A gain that shows in one of them alone is chance more often than not.
+        """
+        assert isinstance(model, ForecastModel)
+        quantiles, truth, known = self._validation(model)
+        loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
+        squared = float((truth - quantiles[..., model.median])[known].square().mean())
+        self.at_first = self.at_first or (loss, squared)
+        shares = (loss / self.at_first[0], math.sqrt(squared / self.at_first[1]))
+        in_units = in_table_units(self.frame, self.windows, quantiles)
+        return {"loss": loss, "MASE": self._mase(in_units, model), "decides": max(shares)}
+
+    def _validation(self, model: ForecastModel) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised quantiles [n, H, Q], truth and whether it is known [n, H]."""
+        windows, frame = self.windows, self.frame
+        quantiles = window_quantiles(model, self.linear, frame, windows, self.chunking)
+        i, t = (torch.from_numpy(a).to(quantiles.device) for a in (windows.series, windows.origins))
+        return quantiles, *frame.targets(i, t)
+
+    def _mase(self, quantiles: np.ndarray, model: ForecastModel) -> float:
+        point = quantiles[..., model.median]
+        return mase(Scored(self.truth, point, self.windows.series, self.scales))
+
+    def calibrate(self, model: ForecastModel) -> None:
+        """Stretch the distances between quantiles to fit the validation windows, in place.
+
+        On training steps a model knows more than it will later, so its intervals are too
+        narrow. The stretch of a quantile is the one with which the right share of validation
+        values lies below it, drawn towards 1 where there are few of them.
+
+        References:
+            Romano, Patterson and Candes, "Conformalized quantile regression", NeurIPS 2019.
+        """
+        quantiles, truth, known = self._validation(model)
+        middle = quantiles[..., model.median]
+        for k, level in enumerate(model.levels):
+            distance = (quantiles[..., k] - middle).abs().clamp(min=1e-6)
+            ratio = ((truth - middle) / distance)[known].cpu().numpy()
+            if level == 0.5 or len(ratio) == 0:
+                continue
+            needed = float(np.quantile(ratio if level > 0.5 else -ratio, max(level, 1 - level)))
+            trust = len(self.windows) / (len(self.windows) + WINDOWS_OF_DOUBT)
+            model.stretch[k] = 1 + trust * (float(np.clip(needed, 0.2, 5)) - 1)
+
+    def start_from_mix(self, model: ForecastModel, seed: int) -> None:
+        """Set the model to the best fixed mix of its candidates on training steps, in place.
+
+        The mix minimises the absolute error; the distances become the quantiles of what is left.
+        """
+        simple, truth, known, volatility = self._drawn(model, seed)
+        logits = torch.zeros_like(model.mix, requires_grad=True)
+        optimiser = torch.optim.Adam([logits], RATE_OF_MIX)
+        for _ in range(STEPS_OF_MIX):
+            optimiser.zero_grad()
+            errors = truth - (torch.softmax(logits, -1) * simple).sum(-1)
+            ((errors.abs() * known).sum() / known.sum().clamp(min=1)).backward()
+            optimiser.step()
+        with torch.no_grad():
+            model.mix.copy_((logits - logits.amax(-1, keepdim=True)).clamp(min=LEAST_LOGIT))
+            left = truth - (torch.softmax(model.mix, -1) * simple).sum(-1)
+            left = (left / volatility[:, None]).masked_fill(~known, torch.nan)
+            distances = _distances(left, model.levels)
+            model.distances.copy_(distances)
+
+    @torch.no_grad()
+    def _drawn(self, model: ForecastModel, seed: int) -> tuple[Tensor, ...]:
+        """Candidates [n, H, C], truth and whether it is known [n, H], and volatility [n]."""
+        batches = self.batches(32, seed)
+        drawn = [next(batches) for _ in range(BATCHES_OF_MIX)]
+        i = torch.cat([b.series[:, None].expand(-1, len(b.scored)).flatten() for b in drawn])
+        t = torch.cat([b.positions[:, b.scored].flatten() for b in drawn])
+        i, t = i[t >= self.first], t[t >= self.first]
+        truth, known = self.frame.targets(i, t, self.train_ends)
+        simple = candidates(self.frame, i, t, model.seasons, self.linear)
+        return simple, truth, known, self.frame.volatility[i, t]
+
+
+def _distances(left: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """What a softplus turns into the distances between quantiles of `left` [n, H], [H, Q - 1].
+
+    Quantiles on the wrong side of the median get a small distance.
+    """
+    at = torch.tensor(levels, device=left.device)
+    quantiles = torch.nanquantile(left, at, dim=0).T  # [H, Q]
+    quantiles[:, levels.index(0.5)] = 0
+    return torch.log(torch.expm1(quantiles.diff(dim=-1).nan_to_num().clamp(0.01, 20)))
