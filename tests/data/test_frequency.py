@@ -163,3 +163,18 @@ def test_amounts_and_labels():
     assert monthly.label(np.datetime64("1949-01-01")) == "1949-01"
     assert Frequency.parse("1y").label(np.datetime64("1949-01-01")) == "1949"
     assert Frequency.parse("1").label(12) == "12"
+
+
+@pytest.mark.parametrize(
+    ("freq", "count", "text"),
+    [
+        ("1h", 1091, "45 days"),
+        ("1h", 30, "30 hours"),
+        ("15min", 960, "10 days"),
+        ("1d", 90, "90 days"),
+        ("1mo", 18, "18 months"),
+        ("1", 5, "5 steps"),
+    ],
+)
+def test_spans_in_words(freq, count, text) -> None:
+    assert Frequency.parse(freq).span(count) == text

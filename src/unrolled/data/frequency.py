@@ -130,6 +130,12 @@ class Frequency:
         unit = self.unit.removesuffix("s") if count == 1 else self.unit
         return f"{count:,} {kind} {unit}" if kind else f"{count:,} {unit}"
 
+    def span(self, count: int) -> str:
+        """How long a number of steps lasts: "45 days" for 1,091 hours, else as `amount`."""
+        days = count * self.microseconds / DAY
+        short = self.kind == "duration" and self.microseconds < DAY
+        return f"{days:.0f} days" if short and days >= 2 else self.amount(count)
+
     @property
     def microseconds(self) -> int:
         """How long one step takes, on average where the calendar decides; 0 for integers."""

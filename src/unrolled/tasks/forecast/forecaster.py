@@ -274,8 +274,9 @@ class Forecaster(BaseEstimator):
         held_out = int(np.median(split.ends - split.train_ends))
         frequency = data.schema.frequency
         last = frequency.label(longest.times(known - held_out - 1, 1)[0])
-        test = "no test" if start is None else f"test {frequency.amount(longest.n - known)}"
-        return f"train .. {last} | validation {frequency.amount(held_out)} | {test}"
+        parts = [f"train .. {last}", f"validation {frequency.span(held_out)}"]
+        test = "no test" if start is None else f"test {frequency.span(longest.n - known)}"
+        return " | ".join([*parts, test])
 
     def make_cell(self, input_size: int, hidden_size: int) -> Cell:
         """A cell of the kind that the forecaster was asked to use."""
