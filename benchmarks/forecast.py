@@ -61,7 +61,9 @@ def nyc(forecaster: Forecaster, data: str) -> Row:
     table = ur.read_series("nyc_weather", target="temp")
     start = round(table.series[0].n / 8)
     backtest = forecaster.fit(table.before(start)).backtest(table, start)
-    return _scores(backtest, "RMSE") | {"coverage": backtest.scores["model"]["coverage"]}
+    model = backtest.scores["model"]
+    interval = {"pinball": model["pinball"], "coverage": model["coverage"]}
+    return _scores(backtest, "RMSE") | interval
 
 
 def air(forecaster: Forecaster, data: str) -> Row:

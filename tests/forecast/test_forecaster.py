@@ -195,6 +195,25 @@ def test_fit_takes_a_dataframe() -> None:
     assert Forecaster(**QUICK).fit(table).predict().series
 
 
+def test_fitting_leaves_the_random_state_alone(data) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    Forecaster(**QUICK).fit(data)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_network_that_only_learns_noise_leaves_the_medians_alone() -> None:
+    """Noise cannot be forecast: what the linear start says of the median must stand."""
+    noise = hourly(names=("a",), steps=400, noise=1.0, seed=3)
+    data = read_series(noise, target="y", season=24)
+    start = Forecaster(horizon=6, updates=1, epochs=1, learning_rate=1e-9).fit(data.before(100))
+    model = Forecaster(horizon=6, updates=60, epochs=6, learning_rate=0.05).fit(data.before(100))
+    a, b = (m.backtest(data, 100).scores["model"]["RMSE"] for m in (start, model))
+    # The height of the noise is 1; a network that fits it is far above.
+    assert b == pytest.approx(a, rel=0.03)
+
+
 class Interrupt(Listener):
     def updated(self, update, loss):
         if update == 6:

@@ -14,7 +14,7 @@ from ...data import DataError, SeriesSet, read_series
 from ..options import takes
 from ..runs import METRICS, new_run_folder, read_json, write_json, write_text
 from .card import model_card
-from .console import Console, TrainingLog
+from .console import Console, TrainingLog, describe_gain
 from .forecaster import Forecaster
 from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
@@ -110,6 +110,7 @@ def _write_results(
         command=command,
         split_text=log.split_text,
         advice=log.advice,
+        facts={"what the network adds": describe_gain(forecaster) or "medians and intervals"},
     )
 
 

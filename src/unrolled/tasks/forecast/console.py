@@ -150,9 +150,8 @@ class TrainingLog(Listener):
         forecaster.save(self.folder)
         kept = history.best.epoch
         say("ended", f"{history.ended}; epoch {kept} is kept; {history.seconds:.0f} s")
-        if kept == 0:
-            say("", "no update held up in validation: the forecasts are those of the start,")
-            say("", f"{describe_start(forecaster)}")
+        if remark := describe_gain(forecaster):
+            say("", remark)
         if backtest is None:
             return
         say("test", _verdict(backtest))
@@ -185,12 +184,18 @@ def describe_model(forecaster: Forecaster) -> str:
     )
 
 
-def describe_start(forecaster: Forecaster) -> str:
-    """What a model forecasts before its network has learned anything."""
-    linear = forecaster.fitted_.architecture.linear
+def describe_gain(forecaster: Forecaster) -> str:
+    """What the network does not add, where it adds less than it could; else nothing."""
+    model, linear = forecaster.fitted_.model, forecaster.fitted_.architecture.linear
     covariates = " and covariates" if linear.lags else ""
-    path = f"a linear autoregression on {linear.context} values{covariates}"
-    return f"a fixed mix of past seasons and {path}" if forecaster.fitted_.model.seasons else path
+    start = f"a linear autoregression on {linear.context} values{covariates}"
+    if model.seasons:
+        start = f"the start: a mix of past seasons and {start}"
+    if forecaster.history_.best.epoch == 0:
+        return f"nothing that the network learned held up in validation: forecasts are {start}"
+    if model.residual_share == 0 and not model.seasons:
+        return f"the network sets the width of the intervals; the medians are {start}"
+    return ""
 
 
 def _new_findings(after: tuple[Finding, ...], before: tuple[Finding, ...]) -> list[Finding]:

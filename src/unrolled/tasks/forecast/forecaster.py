@@ -129,9 +129,11 @@ class Forecaster(BaseEstimator):
         self.check_arguments()
         data = self.long_enough(as_series(data))
         self.findings_ = data.findings
-        torch.manual_seed(self.seed)
         self.split_ = self._split(data)
-        Fit(self, data, self.split_).run(listener)
+        # The caller's random numbers go on as if nothing had happened.
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            Fit(self, data, self.split_).run(listener)
         return self
 
     def predict(self, data: Any = None, quantiles: Sequence[float] | None = None) -> Forecast:

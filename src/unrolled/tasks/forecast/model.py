@@ -173,6 +173,9 @@ class ForecastModel(nn.Module):
         self.seasons, self.levels = seasons, levels
         self.dropout = nn.Dropout(dropout)
         self.mix = nn.Parameter(torch.zeros(horizon, candidate_count(seasons)))
+        # How much of the residual is added: 1, or 0 where only the distances held up.
+        self.residual_share: Tensor
+        self.register_buffer("residual_share", torch.ones(()))
         # What `calibrate` finds after training: factors of the distances to the median, [Q].
         self.stretch: Tensor
         self.register_buffer("stretch", torch.ones(len(levels)))
@@ -196,7 +199,7 @@ class ForecastModel(nn.Module):
         raw = self.head(self.dropout(outputs), simple, frame.ahead_of(i, t))
         own, logits = raw.tensor_split([len(self.levels)], dim=-1)
         weights = torch.softmax(self.mix + logits if logits.shape[-1] else self.mix, dim=-1)
-        middle = (weights * simple).sum(-1) + own[..., 0]
+        middle = (weights * simple).sum(-1) + self.residual_share * own[..., 0]
         distances = F.softplus(own[..., 1:] + self.distances)
         return self._quantiles(middle, distances * frame.volatility[i, t][:, None, None])
 
