@@ -27,7 +27,7 @@ class Reading:
     series: Annotated[str, _option("Columns that name the series: a,b.")] = ""
     freq: Annotated[str, _option("Step of the time grid: 15min, 1h, 1d, 1mo.")] = ""
     season: Annotated[int | None, _option("Steps of a season; 1 for none.")] = None
-    past: Annotated[str, _option("Past covariates: a,b. Default all, none for none.")] = ""
+    past: Annotated[str, _option("Past covariates: a,b. Default all; write none for none.")] = ""
     future: Annotated[str, _option("Columns known in the future: a,b.")] = ""
     static: Annotated[str, _option("Columns constant in each series: a,b.")] = ""
 
@@ -55,9 +55,9 @@ class Modelling:
     decoder: Annotated[str, typer.Option(help=f"One of {', '.join(DECODERS)}.")] = "direct"
     quantiles: Annotated[str, typer.Option(help="Levels, among them 0.5.")] = "0.1,0.5,0.9"
     hidden_size: Annotated[int | None, _option(f"Of each layer. {BY_DATA}")] = None
-    dropout: Annotated[float | None, _option(BY_DATA)] = None
-    learning_rate: Annotated[float | None, _option(BY_DATA)] = None
-    weight_decay: Annotated[float | None, _option(BY_DATA)] = None
+    dropout: Annotated[float | None, _option(f"Before the head. {BY_DATA}")] = None
+    learning_rate: Annotated[float | None, _option(f"At its peak. {BY_DATA}")] = None
+    weight_decay: Annotated[float | None, _option(f"Of AdamW. {BY_DATA}")] = None
     updates: Annotated[int | None, _option(f"Of the weights, in all. {BY_DATA}")] = None
     epochs: Annotated[int, typer.Option(help="Validations during training.")] = 12
     patience: Annotated[int, typer.Option(help="Epochs without progress, then stop.")] = 6
