@@ -81,7 +81,8 @@ def unroll(
     if checked_lengths is not None:
         inputs = _without_padding(inputs, checked_lengths)
     start = _state(cell, inputs, state)
-    problem = Problem(cell, inputs, start, checked_lengths, _forced(cell, inputs, forced))
+    forcing = _forced(cell, inputs, checked_lengths, forced)
+    problem = Problem(cell, inputs, start, checked_lengths, forcing)
     chosen, why = choose(engine, problem)
     solution = chosen.solve(problem)
     return Trajectory(solution.states, solution.final, chosen.name, why)
@@ -145,7 +146,16 @@ def _state(cell: Cell, inputs: Tensor, state: Any) -> tuple[Tensor, ...]:
     for (name, size), component in zip(cell.state_sizes.items(), components, strict=True):
         if tuple(component.shape) != (batch, size):
             raise ValueError(f"state {name} must be [{batch}, {size}], got {list(component.shape)}")
+        _check_like(f"state {name}", component, inputs)
     return components
+
+
+def _check_like(what: str, given: Tensor, inputs: Tensor) -> None:
+    if given.dtype != inputs.dtype or given.device != inputs.device:
+        raise ValueError(
+            f"{what} is {given.dtype} on {given.device}, inputs are {inputs.dtype} on "
+            f"{inputs.device}"
+        )
 
 
 def _components(cell: Cell, names: list[str], state: Any) -> tuple[Tensor, ...]:
@@ -167,20 +177,29 @@ def _components(cell: Cell, names: list[str], state: Any) -> tuple[Tensor, ...]:
 
 
 def _forced(
-    cell: Cell, inputs: Tensor, forced: Mapping[str, Tensor | tuple[Tensor, Tensor]] | None
+    cell: Cell,
+    inputs: Tensor,
+    lengths: Tensor | None,
+    forced: Mapping[str, Tensor | tuple[Tensor, Tensor]] | None,
 ) -> dict[str, Forcing]:
-    return {
+    checked = {
         one_of(name, cell.state_sizes, "forced component"): _forcing(cell, inputs, name, given)
         for name, given in (forced or {}).items()
     }
+    if lengths is None:
+        return checked
+    return {n: Forcing(_without_padding(f.values, lengths), f.mask) for n, f in checked.items()}
 
 
 def _forcing(cell: Cell, inputs: Tensor, name: str, given: Any) -> Forcing:
     values, mask = given if isinstance(given, tuple) else (given, None)
     batch, time, _ = inputs.shape
     expected = (batch, time, cell.state_sizes[name])
+    if not torch.is_tensor(values) or not (mask is None or torch.is_tensor(mask)):
+        raise TypeError(f"forced {name} must be a tensor, or a pair of a tensor and its mask")
     if tuple(values.shape) != expected:
         raise ValueError(f"forced {name} must be {list(expected)}, got {list(values.shape)}")
+    _check_like(f"forced {name}", values, inputs)
     if mask is None:
         return Forcing(values)
     if mask.dtype != torch.bool or tuple(mask.shape) not in ((batch, time), (time,)):

@@ -144,3 +144,21 @@ def test_wrapping_leaves_the_random_state_alone() -> None:
     before = torch.random.get_rng_state()
     ur.Cell.wrap(module)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+class Named(nn.Module):
+    input_size = 1
+
+    def forward(self, x, state):
+        return {"a": state["a"] + x, "b": state["b"] * 2}
+
+
+def test_states_by_name_are_matched_by_name() -> None:
+    zero, one = torch.zeros(1, 1), torch.ones(1, 1)
+    cell = ur.Cell.wrap(Named(), state={"a": zero, "b": zero})
+    x = torch.ones(1, 2, 1)
+    runs = [ur.unroll(cell, x, state=s) for s in ({"a": zero, "b": one}, {"b": one, "a": zero})]
+    for run in runs:
+        assert [final.item() for final in run.final] == [2, 4]
+    with pytest.raises(ValueError, match="not nested"):
+        ur.unroll(cell, x, state={"a": zero, "c": one})

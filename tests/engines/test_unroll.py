@@ -236,3 +236,50 @@ def test_errors_at_the_door_name_the_argument(run, words) -> None:
     with pytest.raises((ValueError, TypeError, NotImplementedError)) as raised:
         run()
     assert all(word in str(raised.value) for word in words), raised.value
+
+
+def test_forced_values_beyond_a_length_have_no_effect() -> None:
+    cell, x = Jordan(2, 4, output_size=3), torch.randn(2, 5, 2)
+    values = torch.randn(2, 5, 3)
+    values[1, 2:] = float("nan")
+    for mask in (None, torch.rand(2, 5) < 0.5):
+        run = ur.unroll(
+            cell, x, lengths=[5, 2], forced={"y": (values, mask) if mask is not None else values}
+        )
+        assert not run.outputs[1, 2:].any()
+        gradients = torch.autograd.grad(run.outputs.sum(), list(cell.parameters()))
+        assert all(torch.isfinite(g).all() for g in gradients)
+
+
+def test_memory_is_that_of_the_unroll_or_refused() -> None:
+    """c is computed at its first use; it must not silently be of other parameters."""
+    cell, x = LSTM(2, 3), torch.randn(1, 4, 2)
+    run = ur.unroll(cell, x, engine="vendor")
+    with torch.no_grad():
+        before = run.states["c"]
+    assert before.requires_grad
+    late = ur.unroll(cell, x, engine="vendor")
+    with torch.no_grad():
+        cell.weight_ih.add_(1.0)
+    with pytest.raises(RuntimeError, match="read states before the update"):
+        late.states["c"]
+    with torch.no_grad():
+        silent = ur.unroll(cell, x, engine="vendor")
+    assert not silent.states["c"].requires_grad
+
+
+def test_hooks_and_own_steps_are_not_passed_by() -> None:
+    module = nn.GRUCell(2, 3)
+    module.register_forward_hook(lambda m, i, o: o * 0)
+    run = ur.unroll(ur.Cell.wrap(module), torch.randn(1, 4, 2))
+    assert run.engine == "eager"
+    assert not run.outputs.any()
+
+
+def test_states_and_forced_values_must_be_of_the_inputs_type() -> None:
+    with pytest.raises(ValueError, match=r"state h is torch\.float64"):
+        ur.unroll(GRU(3, 4), X, state=torch.zeros(2, 4).double())
+    with pytest.raises(ValueError, match=r"forced h is torch\.float64"):
+        ur.unroll(GRU(3, 3), X, forced={"h": X.double()})
+    with pytest.raises(TypeError, match="forced h must be a tensor"):
+        ur.unroll(GRU(3, 3), X, forced={"h": X.tolist()})

@@ -50,7 +50,7 @@ class WrappedCell(Cell):
         super().__init__(input_size, dict(zip(labels, sizes, strict=True)))
         self.module, self.returns = module, returns
         self.unread = frozenset(labels[:1] if example.separate_output else ())
-        self._structure = structure
+        self._structure, self._example = structure, example.state
 
     def nest(self, state: tuple[Tensor, ...]) -> Any:
         """The components of a state in the module's own form, as its `forward` takes them."""
@@ -58,7 +58,7 @@ class WrappedCell(Cell):
 
     def flatten(self, state: Any) -> tuple[Tensor, ...]:
         """The components of a state in the module's own form; an unread output starts at zero."""
-        leaves = pytree.tree_leaves(state)
+        leaves = _leaves_like(self._example, state)
         unread = [leaves[0].new_zeros(len(leaves[0]), self.state_sizes[n]) for n in self.unread]
         return (*unread, *leaves)
 
@@ -150,6 +150,25 @@ def _is_pair(result: Any) -> bool:
 def _shapes(result: Any) -> Any:
     leaves, structure = pytree.tree_flatten(result)
     return [getattr(leaf, "shape", None) for leaf in leaves], structure
+
+
+def _leaves_like(example: Any, state: Any) -> list[Tensor]:
+    """The tensors of `state`, in the order in which `example` holds them.
+
+    Raises:
+        ValueError: the state is nested in another way.
+    """
+    if torch.is_tensor(example) and torch.is_tensor(state):
+        return [state]
+    if isinstance(example, dict) and isinstance(state, dict) and set(example) == set(state):
+        pairs = [(example[key], state[key]) for key in example]
+    elif isinstance(example, (tuple, list)) and isinstance(state, (tuple, list)):
+        if len(example) != len(state):
+            raise ValueError(f"the state has {len(state)} parts, the module's {len(example)}")
+        pairs = list(zip(example, state, strict=True))
+    else:
+        raise ValueError("the state is not nested as the module's own is")
+    return [leaf for pair in pairs for leaf in _leaves_like(*pair)]
 
 
 def _input_size(module: nn.Module, input_size: int | None) -> int:

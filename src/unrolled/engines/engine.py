@@ -67,7 +67,8 @@ class Problem:
     def blank(self, states: Tensor) -> Tensor:
         """`states` [B, T, size] with zeros beyond each sequence's length."""
         valid = self.valid
-        return states if valid is None else states * valid[:, :, None]
+        # Not a product: what lies beyond a length may be NaN.
+        return states if valid is None else states.masked_fill(~valid[:, :, None], 0)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Vendor:
     def refusal(self, problem: Problem) -> str | None:
         if kernel_for(problem.cell) is None:
             return f"torch.nn has no kernel for this {type(problem.cell).__name__}"
+        if _is_altered(problem.cell):
+            return "the cell has hooks or a step of its own, which torch.nn's kernels pass by"
         if problem.forced:
             return "torch.nn's kernels cannot force a state between steps"
         if problem.cell.input_size == 0:
@@ -63,8 +65,33 @@ class Vendor:
         states = {name: (lambda: outputs) for name in list(problem.cell.state_sizes)[:1]}
         if kernel.has_memory:
             memory = list(problem.cell.state_sizes)[1]
-            states[memory] = lambda: memory_from_outputs(kernel.parameters, problem, outputs)
+            states[memory] = _as_of_now(kernel, problem, outputs)
         return Solution(LazyStates(states), tuple(component[0] for component in last))
+
+
+def _is_altered(cell: Cell) -> bool:
+    """Whether a step of this cell does more than its class says."""
+    modules = [cell, cell.module] if isinstance(cell, WrappedCell) else [cell]
+    hooked = any(m._forward_hooks or m._forward_pre_hooks for m in modules)
+    return hooked or any(name in vars(m) for m in modules for name in ("step", "forward"))
+
+
+def _as_of_now(kernel: Kernel, problem: Problem, outputs: Tensor) -> Callable[[], Tensor]:
+    """c at every step, computed at its first use, of the tensors as they are now."""
+    used = [problem.inputs, outputs, *problem.state, *kernel.weights]
+    watched = [tensor for tensor in used if not tensor.is_inference()]
+    versions, with_gradient = [t._version for t in watched], torch.is_grad_enabled()
+
+    def compute() -> Tensor:
+        if [tensor._version for tensor in watched] != versions:
+            raise RuntimeError(
+                "the memory of an unroll was first read after its inputs or parameters had "
+                'changed; read states before the update, or unroll with engine="eager"'
+            )
+        with torch.set_grad_enabled(with_gradient):
+            return memory_from_outputs(kernel.parameters, problem, outputs)
+
+    return compute
 
 
 def library(problem: Problem) -> str:
