@@ -12,10 +12,12 @@ from unrolled.data import read_series
 from unrolled.tasks.forecast.frame import build_frame
 from unrolled.tasks.forecast.scaling import (
     Scaling,
+    Unit,
     grows_in_proportion,
     learn_scaling,
     repeated_cycles,
     unit_of,
+    units_with_floor,
 )
 
 
@@ -32,9 +34,17 @@ def test_a_unit_is_the_mean_and_the_seasonal_change() -> None:
 
 @pytest.mark.parametrize("values", [np.zeros(9), np.full(9, 7e5), np.tile([1.0, 2, 3], 3)])
 def test_a_series_that_repeats_itself_has_a_usable_unit(values) -> None:
-    unit = unit_of(values, 3)
+    unit = units_with_floor({"a": unit_of(values, 3)})["a"]
     assert unit.size > 0
     assert np.isfinite((values - unit.offset) / unit.size).all()
+
+
+def test_a_series_that_hardly_moves_has_a_tenth_of_the_usual_unit() -> None:
+    usual = {"a": Unit(100.0, 10.0), "b": Unit(-50.0, 5.0)}
+    units = units_with_floor({**usual, "flat": Unit(200.0, 0.0), "zero": Unit(0.0, 0.0)})
+    assert {name: units[name] for name in usual} == usual
+    assert units["flat"].size == pytest.approx(0.1 * 0.1 * 200)
+    assert units["zero"].size == pytest.approx(7.5)
 
 
 def test_log_is_chosen_for_growing_swings_only() -> None:

@@ -81,7 +81,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder} is not a run folder: it has no {CONFIG}")
     config = read_json(path)
     version = config.get("format")
-    if not isinstance(version, int) or "task" not in config:
+    if not isinstance(version, int) or not isinstance(config.get("task"), str):
         raise RunError(f"{path} is damaged: it names no task or no format; train again")
     if version > FORMAT:
         raise RunError(

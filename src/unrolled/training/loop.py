@@ -123,7 +123,8 @@ def train(
         for number in range(settings.epochs + 1):
             row = run.epoch(number, validate)
             figure = row["validation"][decides]
-            improved = figure < best or not best_weights
+            # A first figure that is not a number is beaten by any that is.
+            improved = not best_weights or figure < best or (best != best and figure == figure)
             if improved:
                 best, best_weights = figure, _copy(run.average)
             history.epochs.append(Epoch(**row, best=improved))
@@ -134,6 +135,9 @@ def train(
         else:
             history.ended = "all epochs done"
     except KeyboardInterrupt:
+        # Before the first validation there is nothing to keep.
+        if not history.epochs:
+            raise
         history.ended = "interrupted"
     model.load_state_dict(best_weights or model.state_dict())
     model.eval()

@@ -23,7 +23,7 @@ from .linear import LinearPath
 from .windows import Windows, rolling
 
 # Enough to fit a function of one number.
-MOST_WINDOWS_OF_MLP, HIDDEN = 20_000, 32
+MOST_WINDOWS_OF_MLP, HIDDEN = 5_000, 32
 
 
 def last_value(targets: Sequence[np.ndarray], windows: Windows) -> np.ndarray:
@@ -38,17 +38,24 @@ def seasonal_naive(targets: Sequence[np.ndarray], windows: Windows, season: int)
     Where that value is missing, or lies before the start, stands the one of the season before
     it, and so on; then the value at the origin.
     """
-    dense = stack_padded(targets)
+    seasons = _filled_by_season(stack_padded(targets), season)
     ahead = np.arange(1, windows.horizon + 1)
     back = season * ((ahead + season - 1) // season) - ahead
     steps = windows.origins[:, None] - back
-    forecast = np.full(steps.shape, np.nan)
-    while np.isnan(forecast).any() and (steps >= 0).any():
-        values = dense[windows.series[:, None], np.maximum(steps, 0)]
-        values = np.where(steps >= 0, values, np.nan)
-        forecast = np.where(np.isnan(forecast), values, forecast)
-        steps = steps - season
-    return np.where(np.isnan(forecast), last_value(targets, windows), forecast)
+    forecast = seasons[windows.series[:, None], np.maximum(steps, 0)]
+    missing = np.isnan(forecast) | (steps < 0)
+    return np.where(missing, last_value(targets, windows), forecast)
+
+
+def _filled_by_season(values: np.ndarray, season: int) -> np.ndarray:
+    """Missing values of [S, T] replaced by the last known one at the same place of a season."""
+    series, time = values.shape
+    padded = np.full((series, -(-time // season) * season), np.nan)
+    padded[:, :time] = values
+    blocks = padded.reshape(series, -1, season)
+    order = np.arange(blocks.shape[1])[:, None]
+    last = np.maximum.accumulate(np.where(np.isnan(blocks), 0, order), axis=1)
+    return np.take_along_axis(blocks, last, axis=1).reshape(series, -1)[:, :time]
 
 
 def drift(targets: Sequence[np.ndarray], windows: Windows) -> np.ndarray:

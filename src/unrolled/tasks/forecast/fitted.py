@@ -13,6 +13,7 @@ import torch
 from ...data import DataError, Schema, Series, SeriesSet
 from .baselines import LearnedBaselines, all_baselines
 from .chunks import in_table_units, window_quantiles
+from .dense import fill_forward
 from .frame import Frame, build_frame
 from .metrics import seasonal_scale
 from .model import ForecastModel
@@ -69,6 +70,7 @@ class Fitted:
 
     def predict(self, data: SeriesSet, levels: Sequence[float] | None) -> Forecast:
         """Forecast the steps after the end of every series."""
+        data = self.recognise(data)
         self._check_future(data)
         frame = self.frame(data)
         forecasts = self.quantiles(frame, at_end(frame.lengths, self.horizon))
@@ -83,6 +85,7 @@ class Fitted:
 
     def backtest(self, data: SeriesSet, start: Any, stride: int, most: int | None) -> Backtest:
         """Forecast from many origins of a table and compare with what came."""
+        data = self.recognise(data)
         first = np.array([self._first_step(series, start) for series in data])
         frame = self.frame(data, known=first)
         windows = rolling(first, frame.lengths, self.horizon, stride)
@@ -106,6 +109,20 @@ class Fitted:
             baselines=all_baselines(self.baselines, targets, frame, windows),
             scales=self._seasonal_scales(data, first),
         )
+
+    def recognise(self, data: SeriesSet) -> SeriesSet:
+        """The same series; a lone one that bears the name of its file is the one of training."""
+        if self.schema.series or len(data) > 1 or len(self.trained_until) > 1:
+            return data
+        return replace(data, series=(replace(data.series[0], name=next(iter(self.trained_until))),))
+
+    def windows_in_training(self, data: SeriesSet, backtest: Backtest) -> int:
+        """How many windows of a backtest begin inside the part that the model has seen."""
+        until = self.trained_until
+        ends = np.array(
+            [s.steps_before(until[s.name]) if s.name in until else 0 for s in self.recognise(data)]
+        )
+        return int((backtest.windows.origins + 1 < ends[backtest.windows.series]).sum())
 
     def _places(self, levels: Sequence[float] | None) -> list[int]:
         trained = self.architecture.levels
@@ -168,5 +185,20 @@ def recent(data: SeriesSet, architecture: Architecture, scaling: Scaling) -> Ser
     needed = reach + chunking.steps + architecture.horizon
     # Whole chunks are cut off, so that the rest is read in the same pieces as before.
     cuts = [max(0, series.n - needed) // chunking.active * chunking.active for series in data]
-    kept = tuple(series.between(cut, series.n) for series, cut in zip(data, cuts, strict=True))
+    kept = tuple(_end_of(series, cut) for series, cut in zip(data, cuts, strict=True))
     return replace(data, series=kept)
+
+
+def _end_of(series: Series, cut: int) -> Series:
+    """A series from a step on, whose first step repeats the last known values before it."""
+    end = series.between(cut, series.n)
+    if cut == 0:
+        return end
+    first = {}
+    for part in ("target", "past"):
+        values = getattr(series, part)[: cut + 1].reshape(1, cut + 1, -1)
+        known = fill_forward(values)[0, -1]
+        known[np.isnan(values).all(axis=(0, 1))] = np.nan
+        first[part] = getattr(end, part).copy()
+        first[part][0] = known if part == "past" else known[0]
+    return replace(end, **first)

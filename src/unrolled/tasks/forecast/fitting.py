@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...cells import BY_NAME
 from ...data import SeriesSet
 from ...training import Epoch, History, TrainingSettings, train
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted, recent
 from .frame import Frame, build_frame
-from .linear import CrossFitted, LinearFit, LinearPath
+from .linear import LONGEST_CONTEXT, CrossFitted, LinearFit, LinearPath
 from .metrics import seasonal_scale
 from .model import ForecastModel, MakeCell, network_inputs
 from .objective import Objective, Split, choose_linears
@@ -98,7 +99,7 @@ class Fit:
         owner, plan = self.owner, self.owner.plan_
         zero = torch.zeros(1, dtype=torch.long, device=self.device)
         return Architecture(
-            cell=owner.cell if isinstance(owner.cell, str) else _name_of(owner.cell),
+            cell=_name_of(owner.cell),
             input_size=network_inputs(self.frame, zero, zero).shape[-1],
             ahead_size=self.frame.ahead.shape[-1],
             hidden_size=plan.hidden_size,
@@ -107,8 +108,8 @@ class Fit:
             decoder=owner.decoder,
             waves=owner.horizon if self.scaling.local else min(WAVES_OF_FEW, owner.horizon),
             horizon=owner.horizon,
-            # A few long series are best forecast by the linear path, which spans past seasons.
-            seasons=self.kept if self.scaling.local else 0,
+            # A few long series are best forecast by the linear path, if it spans a season.
+            seasons=self.kept if self.scaling.local or self.season >= LONGEST_CONTEXT else 0,
             levels=check_levels(owner.quantiles),
             linear=linear.form,
             baseline=alone.form,
@@ -169,5 +170,13 @@ class Fit:
         owner.fitted_ = replace(owner.fitted_, model=model)
 
 
-def _name_of(make_cell: MakeCell) -> str:
-    return getattr(make_cell, "__name__", type(make_cell).__name__)
+def _name_of(cell: str | MakeCell) -> str:
+    """The name under which a cell is known, or that of a class of the user's own.
+
+    A class that bears the name of one of unrolled's cells is marked, so as not to be mistaken.
+    """
+    if isinstance(cell, str):
+        return cell.lower()
+    known = [name for name, kind in BY_NAME.items() if kind is cell]
+    own = getattr(cell, "__name__", type(cell).__name__)
+    return known[0] if known else f"{own} (own)" if own in BY_NAME else own

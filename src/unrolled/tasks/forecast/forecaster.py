@@ -301,9 +301,15 @@ def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:
     """A `SeriesSet` as it is, anything else through `read_series`."""
     if not isinstance(data, SeriesSet):
         return read_series(data, schema=schema)
-    if schema is not None and data.schema.target != schema.target:
-        raise DataError(
-            f"the table's target is {data.schema.target}, the model's {schema.target}; "
-            "read the table with read_series(..., schema=model.fitted_.schema)"
-        )
+    for role in ("target", "past", "future", "static", "frequency") if schema else ():
+        ours, theirs = getattr(data.schema, role) or (), getattr(schema, role) or ()
+        if ours != theirs:
+            raise DataError(
+                f"the table's {role} is {_said(ours)}, the model's {_said(theirs)}; read the "
+                "table with read_series(..., schema=model.fitted_.schema)"
+            )
     return data
+
+
+def _said(role: Any) -> str:
+    return str(role) if not isinstance(role, (tuple, dict)) else ", ".join(role) or "nothing"

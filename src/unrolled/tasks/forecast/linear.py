@@ -29,6 +29,8 @@ from .frame import Frame
 BLOCKS = 5
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 MOST_WINDOWS = 60_000
+# The equations grow with the square of the context; this many values keep them below 10 MB.
+LONGEST_CONTEXT = 512
 # Windows become features this many at a time, to bound memory.
 SLICE = 8192
 # Beyond this many units a change is cut off, lest one jump decide the fit of all series.
@@ -123,7 +125,8 @@ def contexts_for(length: float, season: int, horizon: int) -> list[int]:
     """Context lengths worth trying on series of a typical length."""
     longest = max((length - horizon) / 4, 2)
     usual = {season + 1, 2 * season + 1, 7 * season, 14 * season} if season > 1 else {4, 16, 64}
-    return sorted(c for c in usual if c <= longest) or [int(longest)]
+    within = {min(context, LONGEST_CONTEXT) for context in usual}
+    return sorted(c for c in within if c <= longest) or [int(min(longest, LONGEST_CONTEXT))]
 
 
 def covariate_lags(season: int) -> tuple[int, ...]:
@@ -166,7 +169,8 @@ def simplest_good(fits: Sequence[LinearFit]) -> LinearFit:
     best = min(fits, key=lambda fit: fit.error)
     for fit in sorted(fits, key=lambda fit: len(fit.weights)):
         worse = fit.block_errors - best.block_errors
-        if float(worse.mean()) <= float(worse.std()) / len(worse) ** 0.5:
+        spread = float(worse.std()) if len(worse) > 1 else 0.0
+        if float(worse.mean()) <= spread / len(worse) ** 0.5:
             return fit
     return best
 
@@ -189,7 +193,7 @@ def _changes(frame: Frame, i: Tensor, t: Tensor) -> Tensor:
     """What is to be explained: the H next values less the last, [n, H], without extremes."""
     steps = t[:, None] + torch.arange(1, frame.horizon + 1, device=t.device)
     changes = frame.values[i[:, None], steps] - frame.values[i, t][:, None]
-    limit = float(np.quantile(changes.abs().cpu().numpy(), 0.999))
+    limit = min(float(np.quantile(changes.abs().cpu().numpy(), 0.999)), CHANGE_LIMIT)
     return changes.clamp(-limit, limit)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...data import DataError
 from .chunks import (
     Batch,
     Chunking,
@@ -37,6 +38,8 @@ from .windows import Windows, rolling
 
 SCORED_STEPS = 24
 STEPS_OF_MIX, RATE_OF_MIX, BATCHES_OF_MIX = 150, 0.1, 6
+# A constant is forecast without error; its error still divides.
+TINY = 1e-12
 # The least weight that a candidate starts with, as a logit below the heaviest.
 LEAST_LOGIT = -5.0
 MOST_VALIDATION_WINDOWS = 3000
@@ -90,6 +93,11 @@ class Objective:
         self.at_first: tuple[float, float] | None = None
         self.windows = split.validation(frame.horizon)
         self.truth = self.windows.truth(targets)
+        if np.isnan(self.truth).all():
+            raise DataError(
+                "no true value is known in the validation part, the last steps before the test; "
+                "hold out more with validation, or less for the test"
+            )
         pairs = zip(targets, split.train_ends, strict=True)
         self.scales = np.array([seasonal_scale(y[:end], frame.season) for y, end in pairs])
 
@@ -129,7 +137,7 @@ class Objective:
         quantiles, truth, known = self._validation(model)
         loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
         squared = float((truth - quantiles[..., model.median])[known].square().mean())
-        self.at_first = self.at_first or (loss, squared)
+        self.at_first = self.at_first or (max(loss, TINY), max(squared, TINY))
         shares = loss / self.at_first[0], math.sqrt(squared / self.at_first[1])
         # A gain in the loss at the cost of the squared error is chance more often than not.
         decides = shares[0] if shares[1] <= 1 else max(shares)

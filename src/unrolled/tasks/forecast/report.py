@@ -182,7 +182,7 @@ def _data(
     blocks += [findings_table(data)] if data.findings else []
     blocks += [Text(split_text)] if split_text else []
     blocks.append(_split_table(forecaster, data, backtest))
-    seen = _windows_in_training(forecaster, data, backtest) if backtest else 0
+    seen = forecaster.fitted_.windows_in_training(data, backtest) if backtest else 0
     if backtest and seen:
         text = (
             f"{seen:,} of {counted(len(backtest.windows), 'window')} begin inside the part that "
@@ -230,12 +230,6 @@ def _test_row(backtest: Backtest) -> tuple[str, str, Any, Any, int]:
     first = frequency.times(backtest.times.min(), 1, 1)[0]
     last = frequency.times(backtest.times.max(), windows.horizon, 1)[0]
     return "test", "scored below", first, last, len(steps)
-
-
-def _windows_in_training(forecaster: Forecaster, data: SeriesSet, backtest: Backtest) -> int:
-    until = forecaster.fitted_.trained_until
-    ends = [s.steps_before(until[s.name]) if s.name in until else 0 for s in data]
-    return int((backtest.windows.origins + 1 < np.array(ends)[backtest.windows.series]).sum())
 
 
 def _test_sections(

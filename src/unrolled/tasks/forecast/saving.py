@@ -52,7 +52,13 @@ def _config(forecaster: Forecaster, history: dict[str, Any]) -> dict[str, Any]:
         "format": FORMAT,
         "unrolled": __version__,
         "task": "forecast",
-        "arguments": {**forecaster.get_params(), "cell": fitted.architecture.cell},
+        # The device is that of the machine that opens the run.
+        "arguments": {
+            **forecaster.get_params(),
+            "cell": fitted.architecture.cell,
+            "device": "auto",
+        },
+        "own_cell": fitted.architecture.cell not in BY_NAME,
         "schema": fitted.schema.to_dict(),
         "architecture": fitted.architecture.to_dict(),
         "scaling": fitted.scaling.to_dict(),
@@ -71,10 +77,19 @@ def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:
     config = read_config(folder)
     try:
         forecaster = _forecaster(config, cell)
-        forecaster.fitted_ = _fitted(forecaster, config, folder)
+        # Fresh weights are drawn and then replaced; the caller's random numbers are not touched.
+        with torch.random.fork_rng():
+            forecaster.fitted_ = _fitted(forecaster, config, folder)
     except RunError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:
         reason = str(error).splitlines()[0]
         raise RunError(
             f"{folder} is damaged: its files do not fit together ({type(error).__name__}: "
@@ -87,11 +102,10 @@ def _forecaster(config: dict[str, Any], cell: MakeCell | None) -> Forecaster:
     arguments = {**config["arguments"], "quantiles": tuple(config["arguments"]["quantiles"])}
     if cell is not None:
         arguments["cell"] = cell
-    elif arguments["cell"] not in BY_NAME:
-        name = arguments["cell"]
+    elif config["own_cell"]:
         raise RunError(
-            f"this run uses the cell {name}, which is not one of unrolled's; pass the class, as "
-            f"in unrolled.load(folder, cell={name})"
+            f"this run uses the cell {arguments['cell']}, which is not one of unrolled's; pass "
+            f"the class, as in unrolled.load(folder, cell={arguments['cell']})"
         )
     return Forecaster(**arguments)
 

@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...data import SeriesSet, calendar_features
-from .dense import fill_forward, spread_of, stack_padded
+from ...data import DataError, SeriesSet, calendar_features
+from .dense import spread_of, stack_padded
 
 # From this many series on, a step is scaled by its own recent past, and nothing else tells one
 # series from another. Below, every series keeps one unit.
 MANY_SERIES = 50
 # A covariate with more gaps than this share also enters as "was it there".
 GAP_SHARE = 0.005
+# The least size of a unit relative to the mean of its series: a constant's.
+SMALLEST_SIZE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,29 @@ class Scaling:
 
         A series that was not in training gets that of its own first `known` steps.
         """
-        return [
-            self.series.get(series.name)
-            or unit_of(self.transform(series.target[:steps]), self.season)
+        own = {
+            series.name: unit_of(self.transform(series.target[:steps]), self.season)
             for series, steps in zip(data, known, strict=True)
-        ]
+            if series.name not in self.series
+        }
+        # New series are held to what was usual in training.
+        units = units_with_floor(self.series | own)
+        return [units[series.name] for series in data]
 
     def transform(self, target: np.ndarray) -> np.ndarray:
         """The target as the model sees it: its logarithm where `log` is set.
 
-        Values that have none (in a series that was not in training) become missing.
+        Raises:
+            DataError: a value has no logarithm.
         """
         if not self.log:
             return target
-        return np.log(np.where(target > 0, target, np.nan))
+        if low := int((target <= 0).sum()):
+            raise DataError(
+                f"this model works on logarithms, because its training series were positive; "
+                f"the table has {low:,} values of 0 or less: train a model on such values"
+            )
+        return np.log(target)
 
 
 def learn_scaling(data: SeriesSet, known: np.ndarray, kept_seasons: int) -> Scaling:
@@ -125,7 +136,7 @@ def learn_scaling(data: SeriesSet, known: np.ndarray, kept_seasons: int) -> Scal
         static_spread=tuple(static_spread),
         cycles=repeated_cycles(data, known),
         target_gaps=any(bool(np.isnan(target).any()) for target in targets),
-        series=units,
+        series=units_with_floor(units),
     )
 
 
@@ -139,31 +150,53 @@ class Unit(NamedTuple):
 def unit_of(values: np.ndarray, season: int) -> Unit:
     """Mean of a series, and the mean absolute difference of values one season apart.
 
-    The size has a floor from the values themselves, so that a series that repeats itself
-    exactly does not divide by nothing.
+    Without such pairs the size is the standard deviation; it is 0 for a constant.
     """
-    filled = fill_forward(values[None])[0]
-    lag = season if len(values) > season else 1
-    steps = np.abs(filled[lag:] - filled[:-lag])
-    change, deviation = (float(steps.mean()) if len(steps) else 0.0), float(filled.std())
-    floor = 1e-6 * (1e-6 + float(np.abs(filled).mean()))
-    size = change if change > floor else max(deviation, floor)
-    return Unit(float(filled.mean()), size)
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return Unit(0.0, 0.0)
+    change = np.abs(values[season:] - values[:-season])
+    change = change[~np.isnan(change)]
+    size = float(change.mean()) if len(change) and change.mean() > 0 else float(known.std())
+    return Unit(float(known.mean()), size)
+
+
+def units_with_floor(units: dict[str, Unit]) -> dict[str, Unit]:
+    """The same with sizes that are fit to divide by.
+
+    A series that hardly moves in training may move later. Were its own small size the unit,
+    one such series would outweigh all others; so a size is at least a tenth of what is usual
+    among the series, relative to their means.
+    """
+    moving = [unit for unit in units.values() if unit.size > 0]
+    relative = [unit.size / abs(unit.offset) for unit in moving if unit.offset != 0]
+    usual_share = float(np.median(relative)) if relative else 0.0
+    usual_size = float(np.median([unit.size for unit in moving])) if moving else 1.0
+
+    def floored(unit: Unit) -> Unit:
+        least = 0.1 * usual_share * abs(unit.offset)
+        if unit.size == 0 and least == 0:
+            least = usual_size
+        return Unit(unit.offset, max(unit.size, least, SMALLEST_SIZE * abs(unit.offset)))
+
+    return {name: floored(unit) for name, unit in units.items()}
 
 
 def grows_in_proportion(targets: list[np.ndarray], season: int) -> bool:
     """Whether the swings of most series grow with their level, so that a logarithm evens them.
 
-    A series votes for it when it is positive throughout, its seasons' means at least double,
-    and the logarithms of the spread and the mean of its seasons go together.
+    All series must be positive throughout. A series votes for it when its seasons' means at
+    least double, and the logarithms of the spread and the mean of its seasons go together.
     """
-    return season > 1 and bool(np.mean([_votes_for_log(t, season) for t in targets]) > 0.5)
+    positive = all(not (target <= 0).any() for target in targets)
+    votes = [_votes_for_log(target, season) for target in targets]
+    return season > 1 and positive and bool(np.mean(votes) > 0.5)
 
 
 def _votes_for_log(target: np.ndarray, season: int) -> bool:
     values = target[~np.isnan(target)]
     seasons = len(values) // season
-    if seasons < 5 or values.min() <= 0:
+    if seasons < 5:
         return False
     blocks = values[-seasons * season :].reshape(seasons, season)
     mean, spread = blocks.mean(axis=1), blocks.std(axis=1)
