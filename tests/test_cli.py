@@ -130,6 +130,42 @@ def test_no_test_part_is_possible(capsys) -> None:
     assert str(model.predict().times[0, 0]).startswith("1961-01")
 
 
+def test_a_run_goes_on_from_the_end_of_the_table(table, capsys) -> None:
+    _run(capsys, "train", "forecast", table, "--target", "y", "--horizon", "6", *QUICK)
+    data = ur.read_series(table, target="y")
+    first = ur.load("runs/table-1").predict().times[:, 0]
+    assert [time == s.times(s.n, 1)[0] for time, s in zip(first, data, strict=True)] == [True, True]
+
+
+def test_a_lone_series_is_known_by_any_file_name(capsys) -> None:
+    hourly(names=("a",), steps=24 * 12).drop("name").write_csv("old.csv")
+    Path("new.csv").write_bytes(Path("old.csv").read_bytes())
+    _run(capsys, "train", "forecast", "old.csv", "--horizon", "6", *QUICK)
+    scores = [_run(capsys, "evaluate", "runs/old-1", name)[1] for name in ("old.csv", "new.csv")]
+    assert scores[0] == scores[1]
+    status, _, err = _run(capsys, "evaluate", "runs/old-1", "new.csv", "--start", "200")
+    assert status == 0
+    assert "begin inside the part that the model learned from" in err
+
+
+def test_repairs_are_said_when_predicting(table, capsys) -> None:
+    _run(capsys, "train", "forecast", table, "--target", "y", "--horizon", "6", *QUICK)
+    status, out, err = _run(capsys, "predict", "runs/table-1", table)
+    assert status == 0
+    assert "restored" in err
+    assert "restored" not in out
+
+
+def test_a_constant_can_be_forecast(capsys) -> None:
+    frame = hourly(names=("a",), steps=200).with_columns(pl.lit(7.0).alias("y"))
+    frame.write_csv("flat.csv")
+    status, _, err = _run(
+        capsys, *TRAIN, "flat.csv", "--target", "y", "--season", "24", "--horizon", "3", *QUICK
+    )
+    assert (status, err) == (0, "")
+    assert ur.load("runs/flat-1").predict().point[0] == pytest.approx([7.0] * 3)
+
+
 def test_check_trains_and_writes_nothing(table, capsys) -> None:
     status, out, _ = _run(capsys, "check", "forecast", table, "--target", "y")
     assert status == 0
@@ -160,6 +196,12 @@ BAD = [
     (["predict", "table.csv"], "not a run folder"),
     (["evaluate", "runs/none", "table.csv"], "not a run folder"),
     (["demo", "spech"], "forecast"),
+    (["check", "forecast", "table.csv", "--target", "y", "--horizon", "-3"], "horizon"),
+    ([*TRAIN, "table.csv", "--target", "y", "--validation", "-5"], "validation"),
+    ([*TRAIN, "table.csv", "--target", "y", "--validation", "3"], "one horizon"),
+    ([*TRAIN, "table.csv", "--target", "y", "--seed", "-1"], "seed"),
+    ([*TRAIN, "table.csv", "--target", "y", "--test", "2020"], "2020-01"),
+    ([*TRAIN, "table.csv", "--target", "y", "--threads", "0"], "--threads"),
 ]
 
 

@@ -179,6 +179,75 @@ def test_gaps_and_covariates_of_all_kinds() -> None:
         model.predict(data)
 
 
+def _odd(kind: str) -> np.ndarray:
+    y = 5 + np.random.default_rng(1).standard_normal(600)
+    if kind == "mostly missing":
+        y[:520] = np.nan
+        y[0] = 5
+    if kind == "constant, then moving":
+        y[:540] = 5
+    if kind == "zero":
+        y[:] = 0
+    return y
+
+
+@pytest.mark.parametrize("kind", ["mostly missing", "constant, then moving", "zero"])
+def test_one_odd_series_does_not_spoil_the_others(kind) -> None:
+    table = hourly(names=("good",), steps=600)
+    odd = table.with_columns(pl.lit("odd").alias("name"), pl.Series("y", _odd(kind)))
+    both = read_series(pl.concat([table, odd.with_columns(pl.col("y").fill_nan(None))]), target="y")
+    scores = {}
+    for name, data in {
+        "alone": read_series(table, target="y", series="name"),
+        "both": both,
+    }.items():
+        model = Forecaster(horizon=6, updates=30, epochs=3).fit(data.before(60))
+        backtest = model.backtest(data, 60)
+        good = backtest.windows.series == backtest.series.index("good")
+        scores[name] = np.abs(backtest.truth - backtest.point)[good].mean()
+    # Another series may help or hinder a little; before units had a floor it was by 1e9.
+    assert scores["both"] < 1.5 * scores["alone"]
+
+
+def test_a_table_with_other_columns_is_refused() -> None:
+    table = hourly(steps=120).with_columns(
+        pl.col("y").sin().alias("u"), pl.col("y").cos().alias("v")
+    )
+    model = Forecaster(**QUICK).fit(read_series(table, target="y"))
+    for other in (table.drop("v"), table.select("time", "name", "y", "v", "u")):
+        with pytest.raises(DataError, match="the table's past is"):
+            model.predict(read_series(other, target="y"))
+    daily = read_series(table, target="y", schema=None).series[0].target
+    frame = pl.DataFrame({"time": np.arange("2024-01-01", "2024-04-30", dtype="M8[D]"), "y": daily})
+    with pytest.raises(DataError, match="the table's"):
+        model.predict(read_series(frame, target="y"))
+
+
+def test_a_covariate_that_stopped_long_ago_is_kept(tmp_path) -> None:
+    table = hourly(names=("a",), steps=1200).with_columns(
+        pl.when(pl.int_range(pl.len()) < 300).then(pl.col("y") + 9).otherwise(None).alias("u")
+    )
+    data = read_series(table, target="y")
+    model = Forecaster(**QUICK).fit(data)
+    np.testing.assert_allclose(model.predict().quantiles, model.predict(data).quantiles, rtol=1e-4)
+
+
+def test_logarithms_refuse_what_has_none() -> None:
+    air = read_series("air_passengers")
+    model = Forecaster(horizon=3, updates=4, epochs=1).fit(air)
+    assert model.fitted_.scaling.log
+    zero = replace(air.series[0], target=np.where(np.arange(144) == 140, 0, air.series[0].target))
+    with pytest.raises(DataError, match=r"works on logarithms.*1 values of 0 or less"):
+        model.predict(replace(air, series=(zero,)))
+
+
+def test_a_run_of_a_named_cell_opens_whatever_its_spelling(tmp_path) -> None:
+    for cell in ("GRU", ur.cells.GRU):
+        model = Forecaster(cell, **QUICK).fit(series(steps=120))
+        loaded = ur.load(model.save(tmp_path))
+        np.testing.assert_array_equal(loaded.predict().quantiles, model.predict().quantiles)
+
+
 def test_it_is_a_scikit_learn_estimator() -> None:
     model = Forecaster("gru", horizon=5, seed=3)
     copy = clone(model)

@@ -44,7 +44,7 @@ def train(
         str, typer.Option(help="Held out: a time, steps, or a share.", show_default=False)
     ] = "",
     threads: Annotated[
-        int | None, typer.Option(help="To compute with. Default all.", show_default=False)
+        int | None, typer.Option(min=1, help="To compute with. Default all.", show_default=False)
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run folder.")] = False,
@@ -67,7 +67,9 @@ def check(
     """Read a table and say what was found; nothing is trained or written."""
     data = reading.read(table)
     horizon = default_horizon(data) if horizon is None else horizon
-    Console().checked(data, Forecaster(horizon=horizon))
+    forecaster = Forecaster(horizon=horizon)
+    forecaster.check_arguments()
+    Console().checked(data, forecaster)
 
 
 def demo(output: Path, quiet: bool) -> None:
@@ -85,6 +87,8 @@ def train_and_report(
     log = TrainingLog(console, data, start, lambda: new_run_folder(output, _slug(data.name)))
     with log:
         forecaster.fit(data if start is None else data.before(start), listener=log)
+    # Forecasts go on from the end of the table, not from that of the training part.
+    forecaster.go_on_from(data)
     backtest = None if start is None else _test(forecaster, data, start)
     log.tested(forecaster, backtest)
     _write_results(log, forecaster, data, backtest)
@@ -138,7 +142,10 @@ def predict(run: Path, table: str | None, output: str, quantiles: str) -> None:
         raise DataError(f"cannot write {output}: the name must end in .csv or .parquet")
     forecaster = load_forecaster(run)
     levels = numbers(quantiles, "--quantiles") if quantiles else None
-    forecaster.predict(table, levels).write(output)
+    data = None if table is None else read_series(table, schema=forecaster.fitted_.schema)
+    forecast = forecaster.predict(data, levels)
+    tell_findings(data)
+    forecast.write(output)
 
 
 def evaluate(run: Path, table: str, start: str | None, stride: int, output: str) -> None:
@@ -149,7 +156,18 @@ def evaluate(run: Path, table: str, start: str | None, stride: int, output: str)
     backtest = forecaster.backtest(data, since, stride=stride, windows=MOST_TEST_WINDOWS)
     if output:
         backtest.write(output)
+    tell_findings(data)
+    if seen := forecaster.fitted_.windows_in_training(data, backtest):
+        text = f"{seen:,} windows begin inside the part that the model learned from"
+        typer.echo(f"warning   {text}: these scores flatter it", err=True)
     Console().evaluated(backtest)
+
+
+def tell_findings(data: SeriesSet | None) -> None:
+    """Say on standard error what was repaired or left out, so that standard output stays clean."""
+    for finding in data.findings if data else ():
+        if finding.kind != "found":
+            typer.echo(f"{finding.kind:<9} {finding.text}", err=True)
 
 
 def inspect(run: Path) -> None:

@@ -11,6 +11,7 @@ Shapes: S series, N windows, H horizon, Q quantiles.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ...data import DataError, Finding, Schema, SeriesSet, read_series
 from ...naming import one_of
 from ...training import History
 from ...unroll import unroll
-from .fitted import Fitted
+from .fitted import Fitted, recent
 from .fitting import Fit, Listener
 from .model import MakeCell
 from .objective import Split
@@ -35,6 +36,23 @@ from .results import Backtest, Forecast, check_levels
 from .windows import validation_steps
 
 DECODERS = ("direct", "recurrent")
+# Arguments that are whole numbers, with the least; those that may be None; and those that
+# reach from 0 to a limit.
+WHOLE = {
+    "horizon": 1,
+    "epochs": 1,
+    "patience": 1,
+    "batch_size": 1,
+    "seed": 0,
+    "updates": 1,
+    "hidden_size": 1,
+    "validation": 1,
+    "min_length": 1,
+}
+OPTIONAL = ("updates", "hidden_size", "validation", "min_length")
+RANGES = {"dropout": 1, "learning_rate": math.inf, "weight_decay": math.inf}
+# What scikit-learn takes as a seed.
+LARGEST = 2**32 - 1
 
 
 class Forecaster(BaseEstimator):
@@ -169,8 +187,18 @@ class Forecaster(BaseEstimator):
         Raises:
             DataError: no series holds a whole horizon after `start`.
         """
+        check_whole("stride", stride, 1)
+        check_whole("windows", windows, 1, optional=True)
         fitted = self._fitted()
         return fitted.backtest(as_series(data, fitted.schema), start, stride, windows)
+
+    def go_on_from(self, data: Any) -> "Forecaster":
+        """Let `predict()` forecast what comes after another table; the model stays as it is."""
+        fitted = self._fitted()
+        table = fitted.recognise(as_series(data, fitted.schema))
+        history = recent(table, fitted.architecture, fitted.scaling)
+        self.fitted_ = replace(fitted, history=history)
+        return self
 
     def save(self, folder: str | Path) -> Path:
         """Write config.json, model.safetensors and the end of the table to a run folder.
@@ -221,18 +249,17 @@ class Forecaster(BaseEstimator):
         check_levels(self.quantiles)
         if isinstance(self.cell, str):
             by_name(self.cell)
-        for name in ("horizon", "epochs", "patience", "batch_size", "updates", "hidden_size"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
-        for name, most in {
-            "dropout": 1,
-            "learning_rate": math.inf,
-            "weight_decay": math.inf,
-        }.items():
+        for name, least in WHOLE.items():
+            check_whole(name, getattr(self, name), least, optional=name in OPTIONAL)
+        for name, most in RANGES.items():
             value = getattr(self, name)
             if value is not None and not 0 <= value < most:
                 raise ValueError(f"{name} must lie between 0 and {most}, got {value!r}")
+        if self.validation is not None and self.validation < self.horizon:
+            raise ValueError(
+                f"validation must hold at least one horizon of {self.horizon} steps, "
+                f"got {self.validation}"
+            )
         self.torch_device()
 
     def long_enough(self, data: SeriesSet) -> SeriesSet:
@@ -295,6 +322,17 @@ class Forecaster(BaseEstimator):
             reason = str(error).splitlines()[0]
             raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
         return device
+
+
+def check_whole(name: str, value: Any, least: int, optional: bool = False) -> None:
+    """Raise ValueError unless `value` is a whole number from `least` up, or None if optional."""
+    if value is None and optional:
+        return
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number <= LARGEST:
+            return
+    raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
 
 
 def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:

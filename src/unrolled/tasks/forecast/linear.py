@@ -185,8 +185,16 @@ def _windows(frame: Frame, context: int, ends: np.ndarray) -> tuple[Tensor, Tens
     device = frame.values.device
     i, t = (torch.from_numpy(a[keep]).to(device) for a in (i, t))
     known = torch.cat([frame.targets(a, b)[1].all(-1) for a, b in _slices(i, t)])
-    # Windows with a gap are fitted on their filled values only where most windows have one.
+    known &= _mostly_observed(frame, i, t, context)
+    # Windows with gaps are fitted on their filled values only where most windows have some.
     return (i[known], t[known]) if bool(known.float().mean() > 0.5) else (i, t)
+
+
+def _mostly_observed(frame: Frame, i: Tensor, t: Tensor, context: int) -> Tensor:
+    """Whether at least half of the last `context` values up to t were there, [n]."""
+    seen = nn.functional.pad(frame.observed.cumsum(1), (1, 0))
+    count = seen[i, t + 1] - seen[i, (t + 1 - context).clamp(min=0)]
+    return count >= 0.5 * (t + 1).clamp(max=context)
 
 
 def _changes(frame: Frame, i: Tensor, t: Tensor) -> Tensor:

@@ -111,7 +111,15 @@ def test_start(test: str, data: SeriesSet, horizon: int) -> str | int | float | 
         lengths = sorted(series.n for series in data)
         return max(horizon, round(lengths[len(lengths) // 2] / 8))
     if test.isdigit():
+        longest = max(series.n for series in data)
+        if int(test) >= longest:
+            raise DataError(
+                f"{test} is a number of steps, and the longest series has {longest:,}; a year is "
+                f"written {test}-01"
+            )
         return int(test) or None
+    if test.startswith("-"):
+        raise DataError(f"{test} is neither a number of steps, nor a share, nor a time")
     try:
         share = float(test)
     except ValueError:

@@ -37,7 +37,13 @@ class Forecast:
 
     @property
     def point(self) -> np.ndarray:
-        """The median, [S, H]."""
+        """The median, [S, H].
+
+        Raises:
+            ValueError: the forecast was asked for without it.
+        """
+        if 0.5 not in self.levels:
+            raise ValueError("these quantiles do not include 0.5, the point forecast")
         return self.quantiles[..., self.levels.index(0.5)]
 
     def to_polars(self) -> pl.DataFrame:
@@ -160,7 +166,7 @@ def write_table(table: pl.DataFrame, path: str | Path) -> None:
     """
     writers = {".csv": table.write_csv, ".parquet": table.write_parquet}
     if str(path) == "-":
-        table.write_csv(sys.stdout.buffer)
+        sys.stdout.write(table.write_csv())
         return
     if Path(path).suffix not in writers:
         raise DataError(f"cannot write {path}: the name must end in .csv or .parquet")
@@ -178,6 +184,8 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     Raises:
         ValueError: one is not between 0 and 1, one stands twice, or the median is missing.
     """
+    if isinstance(levels, (int, float, str)):
+        raise ValueError(f"quantiles must be several levels, as (0.1, 0.5, 0.9), got {levels!r}")
     ordered = tuple(sorted(float(level) for level in levels))
     inside = all(0 < level < 1 for level in ordered)
     if not inside or len(set(ordered)) < len(ordered) or 0.5 not in ordered:

@@ -29,6 +29,8 @@ from .model import MakeCell
 from .plan import Architecture
 from .scaling import Scaling
 
+# What reading a configuration raises where a value in it is not what it should be.
+MISFITS = (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)
 HISTORY = "history.safetensors"
 
 
@@ -82,14 +84,7 @@ def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:
             forecaster.fitted_ = _fitted(forecaster, config, folder)
     except RunError:
         raise
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        AttributeError,
-        ArithmeticError,
-    ) as error:
+    except MISFITS as error:
         reason = str(error).splitlines()[0]
         raise RunError(
             f"{folder} is damaged: its files do not fit together ({type(error).__name__}: "
