@@ -19,7 +19,7 @@ def test_bundled_series():
 
 def test_the_reason_names_the_correlation():
     _, why = detect_season(Frequency.parse("MS"), [read_series("air_passengers")[0].target])
-    assert why == "values 12 months apart correlate by 0.91"
+    assert why == "changes 12 months apart correlate by 0.91"
 
 
 @pytest.mark.parametrize("period", [2, 3, 7, 24, 50])
@@ -64,3 +64,14 @@ def test_two_full_cycles_are_needed():
     pattern = np.random.default_rng(1).normal(size=12)
     assert season_of("1mo", np.tile(pattern, 8)) == 12
     assert season_of("1mo", np.tile(pattern, 2)) == 1
+
+
+def test_a_day_is_found_in_minutes_and_an_hour_within_it_is_not_taken_for_it() -> None:
+    """A strong daily wave, a weak hourly one, and noise, every minute for two weeks."""
+    t = np.arange(14 * 1440)
+    noise = np.random.default_rng(0).standard_normal(len(t))
+    day, hour = 20 * np.sin(2 * np.pi * t / 1440), 5 * np.sin(2 * np.pi * t / 60)
+    minutes = Frequency.parse("1min")
+    assert detect_season(minutes, [day + hour + noise])[0] == 1440
+    assert detect_season(minutes, [5 * hour + noise])[0] == 60
+    assert detect_season(minutes, [noise])[0] == 1

@@ -300,7 +300,7 @@ def test_short_series_are_named_or_left_out() -> None:
     data = read_series(table, target="y", season=24)
     with pytest.raises(DataError) as raised:
         Forecaster(**QUICK).fit(data)
-    for word in ("1 of 3 series", "tiny (20)", "36 steps", "min_length"):
+    for word in ("1 of 3 series", "tiny (20)", "46 steps", "min_length"):
         assert word in str(raised.value)
     model = Forecaster(**QUICK, min_length=36).fit(data)
     assert model.predict().series == ("a", "b")

@@ -1,9 +1,9 @@
 """Find after how many steps a set of series repeats itself.
 
 On a clock or calendar only the cycles that people know are considered (24 and 168 for hours),
-and the shortest one that the data confirm is taken. On integer axes any peak of the
-autocorrelation may be the season. Differences are correlated, not values, so that a trend
-is not mistaken for a cycle.
+and the shortest one that the data confirm is taken, or a longer one that is much clearer. On
+integer axes any peak of the autocorrelation may be the season. Differences are correlated, not
+values, so that a trend is not mistaken for a cycle.
 
 References:
     Box, Jenkins, Reinsel and Ljung, "Time Series Analysis", 5th edition, sections 2.1 and 9.2.
@@ -23,6 +23,10 @@ _MOST_STEPS = 20_000
 _LEAST_CORRELATION = 0.1
 # The correlation must rise by this from half a cycle to a whole one.
 _LEAST_RISE = 0.05
+# By so much more must a longer cycle correlate to be taken for a shorter one.
+_CLEARLY_MORE = 0.25
+# Cycles are looked at in so many parts, or steps if they have fewer.
+_PARTS_OF_A_CYCLE = 24
 # With no known cycle to confirm, every lag is a candidate, so chance needs a wider margin.
 _LEAST_PEAK = 0.3
 
@@ -36,19 +40,25 @@ def detect_season(frequency: Frequency, targets: Sequence[np.ndarray]) -> tuple[
     """
     if frequency.kind == "integer":
         return _highest_peak(targets)
+    best, reached = 1, 0.0
     for season in frequency.candidate_seasons:
-        correlation, limit = _correlation_at(season, targets)
-        if correlation > limit:
-            why = f"values {frequency.amount(season)} apart correlate by {correlation:.2f}"
-            return season, why
+        # A longer cycle is looked at with the shorter one averaged out.
+        block = best if best > 1 and season % best == 0 else season // _PARTS_OF_A_CYCLE
+        correlation, limit = _correlation_at(season, max(1, block), targets)
+        # The shortest confirmed cycle is taken, unless a longer one is much clearer.
+        if correlation > limit and (best == 1 or correlation > reached + _CLEARLY_MORE):
+            best, reached = season, correlation
+    if best > 1:
+        return best, f"changes {frequency.amount(best)} apart correlate by {reached:.2f}"
     tried = " or ".join(str(season) for season in frequency.candidate_seasons)
     if not tried:
         return 1, f"no known cycle in {frequency.unit}"
     return 1, f"no autocorrelation at {tried} {frequency.unit}, or less than two full cycles"
 
 
-def _correlation_at(season: int, targets: Sequence[np.ndarray]) -> tuple[float, float]:
+def _correlation_at(season: int, block: int, targets: Sequence[np.ndarray]) -> tuple[float, float]:
     """Correlation at a lag beyond that at half the lag, and what noise would reach."""
+    targets, season = [_block_means(target, block) for target in targets], round(season / block)
     correlations, pairs = _mean_autocorrelation(targets, season + 1, at_least=2 * season + 1)
     if not len(correlations):
         return 0.0, np.inf
@@ -56,6 +66,16 @@ def _correlation_at(season: int, targets: Sequence[np.ndarray]) -> tuple[float, 
     if correlations[season] <= correlations[season // 2] + _LEAST_RISE:
         return 0.0, np.inf
     return float(correlations[season]), max(_LEAST_CORRELATION, float(_noise_limit(pairs[season])))
+
+
+def _block_means(target: np.ndarray, block: int) -> np.ndarray:
+    """Means of `block` steps each. Over a small part of a long cycle a change is mostly noise."""
+    if block == 1:
+        return target
+    blocks = target[len(target) % block :].reshape(-1, block)
+    known = np.isfinite(blocks)
+    sums, counts = np.where(known, blocks, 0).sum(axis=1), known.sum(axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _highest_peak(targets: Sequence[np.ndarray]) -> tuple[int, str]:

@@ -134,7 +134,7 @@ class Series:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SeriesSet:
     """Series of one schema, with everything that was found while reading them."""
 
@@ -145,6 +145,9 @@ class SeriesSet:
 
     def __len__(self) -> int:
         return len(self.series)
+
+    def __repr__(self) -> str:
+        return f"SeriesSet({self.summary()})"
 
     def __iter__(self) -> Iterator[Series]:
         return iter(self.series)

@@ -122,7 +122,9 @@ def train(
     try:
         for number in range(settings.epochs + 1):
             row = run.epoch(number, validate)
-            figure = row["validation"][decides]
+            # A figure that only decides is not one to show.
+            validation = row["validation"]
+            figure = validation["loss"] if decides == "loss" else validation.pop(decides)
             # A first figure that is not a number is beaten by any that is.
             improved = not best_weights or figure < best or (best != best and figure == figure)
             if improved:

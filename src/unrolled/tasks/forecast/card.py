@@ -11,6 +11,7 @@ from ... import __version__
 from ...cells import BY_NAME
 from ...report import Table
 from ...report.numbers import column, counted, number, percent
+from .fitted import Fitted
 from .forecaster import Forecaster
 from .results import MODEL, Backtest, quantile_name
 
@@ -32,7 +33,7 @@ def model_card(forecaster: Forecaster, backtest: Backtest | None, command: str) 
     amount = schema.frequency.amount(fitted.horizon)
     parts = [
         f"# {_plain(fitted.history.name)}: {_plain(schema.target)}, {amount} ahead",
-        _plain(verdict(forecaster, backtest)),
+        _plain(" ".join([verdict(forecaster, backtest), *_remark(forecaster)])),
         _what(forecaster, command),
         _data(forecaster),
         "## Scores\n\n" + _scores(forecaster, backtest),
@@ -41,6 +42,24 @@ def model_card(forecaster: Forecaster, backtest: Backtest | None, command: str) 
         _FILES,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def describe_gain(fitted: Fitted) -> str:
+    """What the network does not add, where it adds less than it could; else nothing."""
+    model, linear = fitted.model, fitted.architecture.linear
+    if model.residual_share != 0 or model.seasons:
+        return ""
+    covariates = " and covariates" if linear.lags else ""
+    start = f"a linear autoregression on {linear.context} values{covariates}"
+    head = getattr(model.head, "linear")  # noqa: B009, a head is any module with this layer
+    if not head.weight.any():
+        return f"nothing that the network learned held up in validation: the forecast is {start}"
+    return f"the network sets the width of the intervals; the medians are {start}"
+
+
+def _remark(forecaster: Forecaster) -> list[str]:
+    gain = describe_gain(forecaster.fitted_)
+    return [f"{gain[0].upper()}{gain[1:]}."] if gain else []
 
 
 def verdict(forecaster: Forecaster, backtest: Backtest | None) -> str:

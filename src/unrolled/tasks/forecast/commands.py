@@ -12,9 +12,9 @@ import typer
 from ... import __version__
 from ...data import DataError, SeriesSet, read_series
 from ..options import takes
-from ..runs import METRICS, new_run_folder, read_json, write_json, write_text
-from .card import model_card
-from .console import Console, TrainingLog, describe_gain
+from ..runs import METRICS, check_writable, new_run_folder, read_json, write_json, write_text
+from .card import describe_gain, model_card
+from .console import MOST_TEST_WINDOWS, Console, TrainingLog
 from .forecaster import Forecaster
 from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
@@ -23,8 +23,6 @@ from .saving import load_forecaster
 
 # What a newcomer's first run trains on.
 DEMO_TABLE, DEMO_TARGET, DEMO_HORIZON = "nyc_weather", "temp", 24
-# So many windows tell the scores of a long table well enough.
-MOST_TEST_WINDOWS = 20_000
 
 Table = Annotated[str, typer.Argument(help="A CSV or Parquet file, or a bundled example.")]
 
@@ -83,6 +81,8 @@ def train_and_report(
     forecaster: Forecaster, data: SeriesSet, test: str, output: Path, console: Console
 ) -> Path:
     """Fit on all but the test part, test on it, and write the run folder; its path."""
+    check_writable(output)
+    forecaster.long_enough(data)
     start = test_start(test, data, forecaster.horizon)
     log = TrainingLog(console, data, start, lambda: new_run_folder(output, _slug(data.name)))
     with log:
@@ -114,7 +114,9 @@ def _write_results(
         command=command,
         split_text=log.split_text,
         advice=log.advice,
-        facts={"what the network adds": describe_gain(forecaster) or "medians and intervals"},
+        facts={
+            "what the network adds": describe_gain(forecaster.fitted_) or "medians and intervals"
+        },
     )
 
 
@@ -140,6 +142,8 @@ def predict(run: Path, table: str | None, output: str, quantiles: str) -> None:
     """Forecast the steps after the end of a table, or of the training table."""
     if output != "-" and Path(output).suffix not in (".csv", ".parquet"):
         raise DataError(f"cannot write {output}: the name must end in .csv or .parquet")
+    if output != "-":
+        check_writable(Path(output).parent)
     forecaster = load_forecaster(run)
     levels = numbers(quantiles, "--quantiles") if quantiles else None
     data = None if table is None else read_series(table, schema=forecaster.fitted_.schema)

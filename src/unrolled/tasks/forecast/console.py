@@ -17,11 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ...data import Finding, SeriesSet
 from ...training import Epoch
 from .advice import advice_for
-from .card import verdict
+from .card import describe_gain, verdict
 from .fitting import Listener
 from .forecaster import Forecaster
 from .results import MODEL, Backtest
 
+# So many windows tell the scores of a long table well enough.
+MOST_TEST_WINDOWS = 20_000
 # How each baseline is called where there is little room.
 SHORT = {"linear autoregression": "linear", "feed-forward": "feed-forward (no memory)"}
 
@@ -77,6 +79,7 @@ class Console:
         self.line("data", f"{what}, season {schema.season}, covariates {covariates}")
         self.line("model", describe_model(forecaster))
         layers = f"{len(plan.dilations)} layers with dilations {plan.dilations}"
+        self.line("adds", describe_gain(fitted) or "the network moves medians and intervals")
         self.line("network", f"{plan.input_size} inputs, {layers}, {plan.decoder} decoder")
         state = sum(sum(cell.state_sizes.values()) for cell in fitted.model.stack.cells)  # pyright: ignore
         self.line("state", f"{state} numbers a series")
@@ -118,20 +121,23 @@ class TrainingLog(Listener):
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
 
-    def prepared(self, forecaster: Forecaster) -> None:
+    def started(self, forecaster: Forecaster) -> None:
         say = self.console.line
         say("data", self.data.summary())
         for finding in _new_findings(forecaster.findings_, self.data.findings):
             say(finding.kind, finding.text)
         self.split_text = forecaster.split_text(self.data, self.start)
         say("split", self.split_text)
+
+    def prepared(self, forecaster: Forecaster) -> None:
+        say = self.console.line
         if self.start is not None:
-            start = forecaster.backtest(self.data, self.start, windows=2000)
+            start = forecaster.backtest(self.data, self.start, windows=MOST_TEST_WINDOWS)
             say("baseline", _baselines(start))
         say("model", describe_model(forecaster))
         self.folder = self.make_folder()
         forecaster.save(self.folder)
-        say("epoch", f"{'train':>7}{'val':>8}{'MASE':>8}{'lr':>10}{'grad':>8}{'s':>7}")
+        say("epoch", f"{'train':>7}{'val':>8}{'val MASE':>10}{'lr':>10}{'grad':>8}{'s':>7}")
         self.task = self.progress.add_task("training", total=forecaster.plan_.updates)
         self.progress.start()
 
@@ -150,7 +156,7 @@ class TrainingLog(Listener):
         forecaster.save(self.folder)
         kept = history.best.epoch
         say("ended", f"{history.ended}; epoch {kept} is kept; {history.seconds:.0f} s")
-        if remark := describe_gain(forecaster):
+        if remark := describe_gain(forecaster.fitted_):
             say("", remark)
         if backtest is None:
             return
@@ -184,20 +190,6 @@ def describe_model(forecaster: Forecaster) -> str:
     )
 
 
-def describe_gain(forecaster: Forecaster) -> str:
-    """What the network does not add, where it adds less than it could; else nothing."""
-    model, linear = forecaster.fitted_.model, forecaster.fitted_.architecture.linear
-    covariates = " and covariates" if linear.lags else ""
-    start = f"a linear autoregression on {linear.context} values{covariates}"
-    if model.seasons:
-        start = f"the start: a mix of past seasons and {start}"
-    if forecaster.history_.best.epoch == 0:
-        return f"nothing that the network learned held up in validation: forecasts are {start}"
-    if model.residual_share == 0 and not model.seasons:
-        return f"the network sets the width of the intervals; the medians are {start}"
-    return ""
-
-
 def _new_findings(after: tuple[Finding, ...], before: tuple[Finding, ...]) -> list[Finding]:
     return [finding for finding in after if finding not in before]
 
@@ -205,7 +197,7 @@ def _new_findings(after: tuple[Finding, ...], before: tuple[Finding, ...]) -> li
 def _baselines(backtest: Backtest) -> str:
     best = backtest.best_baseline
     parts = [f"{SHORT.get(n, n)} {_figure(backtest.error(n))}" for n in backtest.baselines]
-    return f"MASE: {', '.join(parts)}   <- to beat: {SHORT.get(best, best)}"
+    return f"test MASE: {', '.join(parts)}   <- to beat: {SHORT.get(best, best)}"
 
 
 def _verdict(backtest: Backtest) -> str:
@@ -232,7 +224,7 @@ def _row(epoch: Epoch) -> str:
     skipped = f"  {epoch.skipped} updates skipped: not finite" if epoch.skipped else ""
     return (
         f"{epoch.epoch:>9} {train:>7}{epoch.validation['loss']:>8.3f}"
-        f"{epoch.validation['MASE']:>8.3f}{epoch.learning_rate:>10.1e}{norm:>8}"
+        f"{epoch.validation['MASE']:>10.3f}{epoch.learning_rate:>10.1e}{norm:>8}"
         f"{epoch.seconds:>7.1f}{' *' if epoch.best else ''}{skipped}"
     )
 

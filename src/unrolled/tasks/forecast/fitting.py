@@ -49,6 +49,9 @@ class Listener:
     Each method gets the forecaster, whose `fitted_` can be used and saved at any time.
     """
 
+    def started(self, forecaster: Forecaster) -> None:
+        """The table is read and split; linear parts and baselines are fitted next."""
+
     def prepared(self, forecaster: Forecaster) -> None:
         """The model is built and stands at its start; training begins."""
 

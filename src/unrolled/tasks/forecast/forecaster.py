@@ -10,7 +10,8 @@ Shapes: S series, N windows, H horizon, Q quantiles.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from .plan import (
     Plan,
 )
 from .results import Backtest, Forecast, check_levels
+from .scaling import MANY_SERIES
 from .windows import validation_steps
 
 DECODERS = ("direct", "recurrent")
@@ -53,6 +55,8 @@ OPTIONAL = ("updates", "hidden_size", "validation", "min_length")
 RANGES = {"dropout": 1, "learning_rate": math.inf, "weight_decay": math.inf}
 # What scikit-learn takes as a seed.
 LARGEST = 2**32 - 1
+# Besides a season, a window to train on and one to validate on, so many steps to learn from.
+SPARE_WINDOWS = 10
 
 
 class Forecaster(BaseEstimator):
@@ -149,7 +153,8 @@ class Forecaster(BaseEstimator):
         self.findings_ = data.findings
         self.split_ = self._split(data)
         # The caller's random numbers go on as if nothing had happened.
-        with torch.random.fork_rng():
+        listener.started(self)
+        with torch.random.fork_rng(), few_threads(len(data) < MANY_SERIES):
             torch.manual_seed(self.seed)
             Fit(self, data, self.split_).run(listener)
         return self
@@ -269,7 +274,8 @@ class Forecaster(BaseEstimator):
             DataError: some are shorter, and `min_length` does not say to leave them out.
         """
         season = data.schema.season
-        needed = self.min_length or max(season, 2) + 2 * self.horizon
+        usual = max(season, 2) + 2 * self.horizon + SPARE_WINDOWS
+        needed = self.min_length or usual
         short = [series for series in data if series.n < needed]
         if not short:
             return data
@@ -277,11 +283,10 @@ class Forecaster(BaseEstimator):
         more = f" and {len(short) - 3:,} more" if len(short) > 3 else ""
         if self.min_length is None or len(short) == len(data):
             raise DataError(
-                f"{len(short):,} of {len(data):,} series are shorter than {needed} steps "
-                f"(a season of {season} and two horizons of {self.horizon}): {names}{more}; "
-                "use a shorter horizon or season, or leave them out with min_length"
-                + f" ({needed} or more)"
-                * (self.min_length is None)
+                f"{len(short):,} of {len(data):,} series are shorter than {needed} steps: "
+                f"{names}{more}; training on a season of {season} with a horizon of "
+                f"{self.horizon} takes {usual}; use a shorter horizon or season, or leave short "
+                "series out with min_length (--min-length)"
             )
         kept = tuple(series for series in data if series.n >= needed)
         said = Finding(
@@ -322,6 +327,20 @@ class Forecaster(BaseEstimator):
             reason = str(error).splitlines()[0]
             raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
         return device
+
+
+@contextmanager
+def few_threads(small: bool) -> Iterator[None]:
+    """Compute in one thread where the matrices are `small`.
+
+    Two threads gain nothing there, and wait for each other at every step on a busy machine.
+    """
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1 if small else before)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_whole(name: str, value: Any, least: int, optional: bool = False) -> None:

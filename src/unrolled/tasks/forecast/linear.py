@@ -28,7 +28,7 @@ from .frame import Frame
 # Training is cut into this many blocks of time; validation is one more.
 BLOCKS = 5
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-MOST_WINDOWS = 60_000
+MOST_WINDOWS, ENOUGH_WINDOWS = 60_000, 500
 # The equations grow with the square of the context; this many values keep them below 10 MB.
 LONGEST_CONTEXT = 512
 # Windows become features this many at a time, to bound memory.
@@ -186,8 +186,9 @@ def _windows(frame: Frame, context: int, ends: np.ndarray) -> tuple[Tensor, Tens
     i, t = (torch.from_numpy(a[keep]).to(device) for a in (i, t))
     known = torch.cat([frame.targets(a, b)[1].all(-1) for a, b in _slices(i, t)])
     known &= _mostly_observed(frame, i, t, context)
-    # Windows with gaps are fitted on their filled values only where most windows have some.
-    return (i[known], t[known]) if bool(known.float().mean() > 0.5) else (i, t)
+    # Windows with gaps are fitted on their filled values only where there are few without.
+    enough = min(ENOUGH_WINDOWS, len(known) // 2)
+    return (i[known], t[known]) if int(known.sum()) > enough else (i, t)
 
 
 def _mostly_observed(frame: Frame, i: Tensor, t: Tensor, context: int) -> Tensor:

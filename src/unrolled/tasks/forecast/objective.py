@@ -127,7 +127,8 @@ class Objective:
             the loss as a share of the first model's.
         """
         assert isinstance(model, ForecastModel)
-        tried = {share: self._figures(model, share) for share in (1.0, 0.0)}
+        # Where both are equal, as before the first update, the residual is nothing.
+        tried = {share: self._figures(model, share) for share in (0.0, 1.0)}
         best = min(tried, key=lambda share: tried[share]["decides"])
         model.residual_share.fill_(best)
         return tried[best]

@@ -25,6 +25,7 @@ from ..runs import write_text
 from .card import (
     cell_name,
     coverage_promised,
+    describe_gain,
     headline_metric,
     is_beaten,
     outer_levels,
@@ -149,6 +150,8 @@ def _headline(
 ) -> list[Block]:
     lost = backtest is not None and is_beaten(backtest)
     blocks: list[Block] = [Text(verdict(forecaster, backtest), "lead bad" if lost else "lead")]
+    if gain := describe_gain(forecaster.fitted_):
+        blocks.append(Text(f"{gain[0].upper()}{gain[1:]}."))
     blocks += [Items(advice)] if advice else []
     tiles = _score_tiles(backtest) if backtest else []
     history = getattr(forecaster, "history_", None)

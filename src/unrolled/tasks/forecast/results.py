@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from . import metrics
 from .metrics import Scored
 from .windows import Windows
 
+DAY = 86_400_000_000  # microseconds
 MODEL = "model"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecast:
     """Forecasts of several series, in the unit of their table.
 
@@ -34,6 +37,10 @@ class Forecast:
     times: np.ndarray
     quantiles: np.ndarray
     levels: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        series, steps, _ = self.quantiles.shape
+        return f"Forecast({self.schema.target}: {series} series, {steps} steps, {self.levels})"
 
     @property
     def point(self) -> np.ndarray:
@@ -57,7 +64,12 @@ class Forecast:
         if self.schema.series:
             name = self.schema.series[0] if len(self.schema.series) == 1 else "series"
             columns[name] = np.repeat(np.array(self.series, dtype=object), steps).tolist()
-        columns[self.schema.time] = self.times.reshape(-1)
+        grid = self.schema.frequency
+        times = self.times.reshape(-1)
+        whole_days = grid.kind in ("months", "business") or grid.microseconds % DAY == 0
+        if grid.kind != "integer" and whole_days and (times == times.astype("M8[D]")).all():
+            times = times.astype("M8[D]")
+        columns[self.schema.time] = times
         for k, level in enumerate(self.levels):
             columns[quantile_name(level)] = self.quantiles[..., k].reshape(-1)
         return pl.DataFrame(columns)
@@ -75,7 +87,7 @@ class Forecast:
         write_table(self.to_polars(), path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backtest:
     """Forecasts from many origins beside the truth and the baselines.
 
@@ -102,6 +114,10 @@ class Backtest:
     baselines: dict[str, np.ndarray]
     scales: np.ndarray
     _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        n, scores = len(self.windows), self.scores[MODEL]
+        return f"Backtest({self.schema.target}: {n} windows, MASE {scores['MASE']:.3f})"
 
     @property
     def point(self) -> np.ndarray:
@@ -164,9 +180,12 @@ def write_table(table: pl.DataFrame, path: str | Path) -> None:
     Raises:
         DataError: another ending.
     """
-    writers = {".csv": table.write_csv, ".parquet": table.write_parquet}
+    writers = {
+        ".csv": partial(table.write_csv, datetime_format=TIME_FORMAT),
+        ".parquet": table.write_parquet,
+    }
     if str(path) == "-":
-        sys.stdout.write(table.write_csv())
+        sys.stdout.write(table.write_csv(datetime_format=TIME_FORMAT))
         return
     if Path(path).suffix not in writers:
         raise DataError(f"cannot write {path}: the name must end in .csv or .parquet")
