@@ -59,7 +59,8 @@ def check(
     table: Table,
     reading: Reading,
     horizon: Annotated[
-        int | None, typer.Option(help="Steps to forecast. Default one season.", show_default=False)
+        int | None,
+        typer.Option(help="Steps to forecast. Default one season, up to 60.", show_default=False),
     ] = None,
 ) -> None:
     """Read a table and say what was found; nothing is trained or written."""

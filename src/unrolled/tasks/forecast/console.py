@@ -15,6 +15,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...data import Finding, SeriesSet
+from ...report.numbers import counted
 from ...training import Epoch
 from .advice import advice_for
 from .card import describe_gain, verdict
@@ -186,7 +187,7 @@ def describe_model(forecaster: Forecaster) -> str:
     size = f"{len(plan.dilations)}x{plan.hidden_size}"
     return (
         f"{plan.cell} {size}, {_count(forecaster.parameters_)} parameters, "
-        f"engine {engine} ({why}), {torch.get_num_threads()} threads"
+        f"engine {engine} ({why}), {counted(torch.get_num_threads(), 'thread')}"
     )
 
 

@@ -15,6 +15,7 @@ def _option(text: str) -> Any:
     return typer.Option(help=text, show_default=False)
 
 
+LONGEST_DEFAULT_HORIZON = 60
 BY_DATA = "Default by the amount of data."
 
 
@@ -50,7 +51,9 @@ class Reading:
 class Modelling:
     """What to train; the names are those of the Forecaster's arguments."""
 
-    horizon: Annotated[int | None, _option("Steps to forecast. Default one season.")] = None
+    horizon: Annotated[int | None, _option("Steps to forecast. Default one season, up to 60.")] = (
+        None
+    )
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(BY_NAME)}.")] = "lstm"
     decoder: Annotated[str, typer.Option(help=f"One of {', '.join(DECODERS)}.")] = "direct"
     quantiles: Annotated[str, typer.Option(help="Levels, among them 0.5.")] = "0.1,0.5,0.9"
@@ -80,8 +83,9 @@ class Modelling:
 
 
 def default_horizon(data: SeriesSet) -> int:
-    """One season, or twelve steps where there is none."""
-    return data.schema.season if data.schema.season > 1 else 12
+    """One season, but not more than an hour of minutes, or twelve steps where there is none."""
+    season = data.schema.season
+    return min(season, LONGEST_DEFAULT_HORIZON) if season > 1 else 12
 
 
 def names(text: str) -> tuple[str, ...] | None:
