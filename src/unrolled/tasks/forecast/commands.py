@@ -60,7 +60,7 @@ def check(
     reading: Reading,
     horizon: Annotated[
         int | None,
-        typer.Option(help="Steps to forecast. Default one season, up to 60.", show_default=False),
+        typer.Option(help="To forecast. Default a season, up to 60.", show_default=False),
     ] = None,
 ) -> None:
     """Read a table and say what was found; nothing is trained or written."""

@@ -51,9 +51,7 @@ class Reading:
 class Modelling:
     """What to train; the names are those of the Forecaster's arguments."""
 
-    horizon: Annotated[int | None, _option("Steps to forecast. Default one season, up to 60.")] = (
-        None
-    )
+    horizon: Annotated[int | None, _option("To forecast. Default a season, up to 60.")] = None
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(BY_NAME)}.")] = "lstm"
     decoder: Annotated[str, typer.Option(help=f"One of {', '.join(DECODERS)}.")] = "direct"
     quantiles: Annotated[str, typer.Option(help="Levels, among them 0.5.")] = "0.1,0.5,0.9"
