@@ -199,6 +199,7 @@ BAD = [
     (["check", "forecast", "table.csv", "--target", "y", "--horizon", "-3"], "horizon"),
     ([*TRAIN, "table.csv", "--target", "y", "--validation", "-5"], "validation"),
     ([*TRAIN, "table.csv", "--target", "y", "--validation", "3"], "one horizon"),
+    ([*TRAIN, "table.csv", "--target", "y", "--validation", "999"], "too little to train on"),
     ([*TRAIN, "table.csv", "--target", "y", "--seed", "-1"], "seed"),
     ([*TRAIN, "table.csv", "--target", "y", "--test", "2020"], "2020-01"),
     ([*TRAIN, "table.csv", "--target", "y", "--threads", "0"], "--threads"),

@@ -43,7 +43,12 @@ def test_same_seed_same_parameters_same_step_as_torch(ours, theirs) -> None:
 
 
 def test_state_dict_loads_from_torch_strictly() -> None:
-    LSTM(I, H).load_state_dict(nn.LSTMCell(I, H).state_dict(), strict=True)
+    ours, theirs = LSTM(I, H), nn.LSTMCell(I, H)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x, state = torch.randn(B, I), (torch.randn(B, H), torch.randn(B, H))
+    for got, wanted in zip(ours(x, *state), theirs(x, state), strict=True):
+        # float32, the same sums in another order.
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_elman_sigmoid_is_its_equation() -> None:

@@ -30,9 +30,7 @@ from .fitted import Fitted, recent
 from .fitting import Fit, Listener
 from .model import MakeCell
 from .objective import Split
-from .plan import (
-    Plan,
-)
+from .plan import Plan
 from .results import Backtest, Forecast, check_levels
 from .scaling import MANY_SERIES
 from .windows import validation_steps
@@ -164,7 +162,7 @@ class Forecaster(BaseEstimator):
 
         Arguments:
             data: a table with the columns of the training table; None continues the training
-                table. It need not hold the same series.
+                table, or the one of `go_on_from`. It need not hold the same series.
             quantiles: some of the levels that the model was trained for; None gives all.
 
         Raises:
@@ -299,6 +297,12 @@ class Forecaster(BaseEstimator):
         held_out = self.validation or validation_steps(ends, self.horizon)
         # A short series keeps at least a season and a horizon to train on.
         least = np.minimum(ends - self.horizon, data.schema.season + self.horizon)
+        if self.validation is not None and (ends - held_out < least).any():
+            most = int((ends - least).min())
+            raise DataError(
+                f"validation takes {held_out} steps and leaves too little to train on; the "
+                f"shortest series allows {most}"
+            )
         return Split(np.maximum(ends - held_out, least), ends)
 
     def split_text(self, data: SeriesSet, start: Any) -> str:
