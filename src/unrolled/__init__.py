@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import cells
 from .cells import Cell
+from .graph import UnsupportedOperator, graph
 from .unroll import Trajectory, unroll
 
 if TYPE_CHECKING:
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
     from .tasks.forecast import Forecaster
 
 __version__ = "0.1.0"
-__all__ = ["Cell", "Forecaster", "Trajectory", "cells", "load", "read_series", "unroll"]
+__all__ = [
+    "Cell",
+    "Forecaster",
+    "Trajectory",
+    "UnsupportedOperator",
+    "cells",
+    "graph",
+    "load",
+    "read_series",
+    "unroll",
+]
 
 # What pulls in table readers and estimators is imported at its first use, so that
 # `import unrolled` costs little more than `import torch`.

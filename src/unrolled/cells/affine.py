@@ -33,8 +33,6 @@ class AffineCell(Cell):
     U(-1/sqrt(H), 1/sqrt(H)). With `bias=False` both biases are None.
     """
 
-    gates: int
-
     def __init__(
         self,
         input_size: int,
@@ -47,7 +45,7 @@ class AffineCell(Cell):
         super().__init__(input_size, dict.fromkeys(states, hidden_size))
         self.hidden_size, self.bias = hidden_size, bias
         place: dict[str, Any] = {"device": device, "dtype": dtype}
-        rows = self.gates * hidden_size
+        rows = max(len(self.gates), 1) * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size, **place))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size, **place))
         self.bias_ih = nn.Parameter(torch.empty(rows, **place)) if bias else None

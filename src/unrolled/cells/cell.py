@@ -36,11 +36,13 @@ class Cell(nn.Module):
         input_size: features of x; 0 for an autonomous system, which has no input.
         state_sizes: name and size of every state component, in order. The first is the output.
         unread: names of components that `step` returns and never reads.
+        gates: names of the gates, in the order of their rows in the gated parameters.
     """
 
     input_size: int
     state_sizes: dict[str, int]
     unread: frozenset[str] = frozenset()
+    gates: tuple[str, ...] = ()
 
     def __init__(self, input_size: int, state_sizes: dict[str, int]):
         super().__init__()

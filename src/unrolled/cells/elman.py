@@ -27,8 +27,6 @@ class Elman(AffineCell):
         ValueError: an unknown nonlinearity, or a size below 1.
     """
 
-    gates = 1
-
     def __init__(
         self,
         input_size: int,

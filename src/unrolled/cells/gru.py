@@ -33,7 +33,7 @@ class GRU(AffineCell):
         ValueError: a size below 1.
     """
 
-    gates = 3
+    gates = ("r", "z", "n")
 
     def __init__(
         self,

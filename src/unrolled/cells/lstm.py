@@ -34,7 +34,7 @@ class LSTM(AffineCell):
         ValueError: an unknown candidate function, or a size below 1.
     """
 
-    gates = 4
+    gates = ("i", "f", "g", "o")
 
     def __init__(
         self,

@@ -15,11 +15,17 @@ from torch.utils import _pytree as pytree
 
 from ..naming import one_of
 from .cell import Cell
+from .gru import GRU
+from .lstm import LSTM
 
 # The batch size of the trial steps. A state of one or two tensors is never mistaken for a
 # batch of that many samples.
 TRIAL_BATCH = 3
 FORMS = ("state", "output_and_state")
+TORCH_GATES: dict[type[nn.Module], tuple[str, ...]] = {
+    nn.LSTMCell: LSTM.gates,
+    nn.GRUCell: GRU.gates,
+}
 
 
 class WrappedCell(Cell):
@@ -50,6 +56,7 @@ class WrappedCell(Cell):
         super().__init__(input_size, dict(zip(labels, sizes, strict=True)))
         self.module, self.returns = module, returns
         self.unread = frozenset(labels[:1] if example.separate_output else ())
+        self.gates = TORCH_GATES.get(type(module), ())
         self._structure, self._example = structure, example.state
 
     def nest(self, state: tuple[Tensor, ...]) -> Any:

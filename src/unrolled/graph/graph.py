@@ -1,0 +1,199 @@
+"""The computational graph of a step: what it reads, what it computes, what it gives.
+
+Shapes: B batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .nodes import (
+    Affine,
+    Computed,
+    Concat,
+    Fixed,
+    Input,
+    Literal,
+    Node,
+    Number,
+    Parameter,
+    Pointwise,
+    Reduce,
+    Slice,
+)
+
+if TYPE_CHECKING:
+    from .build import Builder
+    from .derivative import Derivative
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The computational graph of one step, or of a function.
+
+    Attributes:
+        name: of the cell or the function.
+        inputs: what the step is given, in order: x, then the state.
+        outputs: what it gives, by name; of a cell, the components of the new state.
+        read_tensors: gives the current parameters and buffers, by qualified name.
+        gates: names of the gates in the order of the rows of the gated parameters, as
+            ("i", "f", "g", "o") of an LSTM; empty where the cell names none.
+        scalars: names of inputs and outputs that are single numbers, without a feature axis.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    outputs: Mapping[str, Node]
+    read_tensors: Callable[[], Mapping[str, Tensor]] = field(default=dict, repr=False)
+    gates: tuple[str, ...] = ()
+    scalars: frozenset[str] = frozenset()
+
+    @property
+    def ops(self) -> Builder:
+        """What made the graph's values, and makes more of them."""
+        return next(iter(self.outputs.values())).ops
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every value that the outputs need, each after its arguments."""
+        return reachable(self.outputs.values())
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters and buffers that the step reads."""
+        return tuple(node for node in self.nodes if isinstance(node, Parameter))
+
+    @property
+    def once(self) -> tuple[Computed, ...]:
+        """What is computed from parameters alone, once per unroll, in torch."""
+        return tuple(node for node in self.nodes if isinstance(node, Computed))
+
+    @property
+    def steps(self) -> tuple[Node, ...]:
+        """What is computed at every step."""
+        leaves = (Fixed, Input, Number)
+        return tuple(node for node in self.nodes if not isinstance(node, leaves))
+
+    def evaluate(
+        self, *values: Tensor, parameters: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, ...]:
+        """Compute the outputs, in order.
+
+        Arguments:
+            values: one for each of `inputs`, [..., size]; any leading dimensions, alike. What
+                `scalars` names has no last dimension.
+            parameters: by qualified name, in place of the module's own.
+
+        Raises:
+            ValueError: another number of values than of inputs.
+        """
+        if len(values) != len(self.inputs):
+            wanted = ", ".join(node.name for node in self.inputs)
+            raise ValueError(f"{self.name} takes {wanted}; got {len(values)} values")
+        given: dict[Node, Tensor] = {
+            node: value[..., None] if node.name in self.scalars else value
+            for node, value in zip(self.inputs, values, strict=True)
+        }
+        known = self.values(given, parameters)
+        leading = torch.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
+        return tuple(
+            known[node].expand(*leading, node.size)[..., 0]
+            if name in self.scalars
+            else known[node].expand(*leading, node.size)
+            for name, node in self.outputs.items()
+        )
+
+    def values(
+        self, given: Mapping[Node, Tensor], parameters: Mapping[str, Tensor] | None = None
+    ) -> dict[Node, Tensor]:
+        """Every value of the graph as a tensor, from those of its inputs."""
+        tensors = {**self.read_tensors(), **(parameters or {})}
+        known = dict(given)
+        like = next(iter(given.values()), torch.empty(0))
+        for node in self.nodes:
+            if node not in known:
+                known[node] = _value(node, known, tensors, like)
+        return known
+
+    def fixed_values(self, tensors: Mapping[str, Tensor]) -> dict[Node, Tensor]:
+        """The values that depend on parameters alone, from those of the parameters."""
+        known: dict[Node, Tensor] = {}
+        like = next(iter(tensors.values()), torch.empty(0))
+        for node in self.nodes:
+            if isinstance(node, Fixed):
+                known[node] = _value(node, known, tensors, like)
+        return known
+
+    def derivative(self) -> Derivative:
+        """The reverse-mode derivative, a graph again; see `Derivative`."""
+        from .derivative import derivative
+
+        return derivative(self)
+
+    def __str__(self) -> str:
+        from .text import listing
+
+        return listing(self)
+
+
+def reachable(outputs: Iterable[Node]) -> tuple[Node, ...]:
+    """Every value that the outputs need, each after its arguments."""
+    found: dict[Node, None] = {}
+    pending = list(outputs)
+    while pending:
+        node = pending.pop()
+        if node not in found:
+            found[node] = None
+            pending.extend(node.args)
+    return tuple(sorted(found, key=lambda node: node.serial))
+
+
+def _value(
+    node: Node, known: Mapping[Node, Tensor], tensors: Mapping[str, Tensor], like: Tensor
+) -> Tensor:
+    match node:
+        case Parameter():
+            return tensors[node.name]
+        case Literal():
+            return node.value.to(like.device)
+        case Computed():
+            return node.operator(*_filled(node.operands, known), **node.options)
+        case Number():
+            return like.new_tensor(node.value).expand(node.size)
+        case Pointwise():
+            value = node.function.value(*(known[operand] for operand in node.operands))
+            value = value.to(like.dtype)
+            return value if value.shape[-1:] == (node.size,) else value.expand(node.size)
+        case Affine():
+            bias = None if node.bias is None else known[node.bias]
+            return F.linear(known[node.vector], known[node.matrix], bias)
+        case Slice():
+            return known[node.vector][..., node.start : node.start + node.size]
+        case Concat():
+            return _concatenated([known[part] for part in node.parts])
+        case Reduce():
+            vector = known[node.vector]
+            reduced = vector.sum(-1, keepdim=True) if node.kind == "sum" else None
+            return vector.amax(-1, keepdim=True) if reduced is None else reduced
+    raise TypeError(f"no value for {type(node).__name__}")
+
+
+def _filled(operands: Any, known: Mapping[Node, Tensor]) -> Any:
+    """An operator's arguments with tensors in place of fixed values."""
+    if isinstance(operands, Node):
+        return known[operands]
+    if isinstance(operands, (tuple, list)):
+        return [_filled(operand, known) for operand in operands]
+    return operands
+
+
+def _concatenated(parts: list[Tensor]) -> Tensor:
+    leading = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+    return torch.cat([part.expand(*leading, part.shape[-1]) for part in parts], dim=-1)

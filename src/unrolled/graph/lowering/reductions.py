@@ -1,0 +1,193 @@
+"""Sums, means, maxima, softmax, norms and layer norm, along features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ..nodes import Fixed, Node
+from .sample import Context, Sample, along, broadcast, fixed_vector, pieces, rows, rule
+
+
+def _each(context: Context, x: Sample, dims: Any, function: Callable[[Node], Node]) -> Sample:
+    """A function that gives one number for each vector along `dims`."""
+    along_dims = [dims] if isinstance(dims, int) else dims
+    reduced = [function(row) for row in rows(context, x, along_dims)]
+    return context.result(context.ops.concat(reduced))
+
+
+def _sum(row: Node) -> Node:
+    return row.ops.reduce("sum", row)
+
+
+def _mean(row: Node) -> Node:
+    return _sum(row) / row.size
+
+
+def _largest(row: Node) -> Node:
+    return row.ops.reduce("max", row)
+
+
+def _smallest(row: Node) -> Node:
+    return -_largest(-row)
+
+
+@rule("sum")
+def sum_(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    return _each(context, x, dims, _sum)
+
+
+@rule("mean")
+def mean(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    return _each(context, x, dims, _mean)
+
+
+@rule("amax")
+def amax(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    return _each(context, x, dims, _largest)
+
+
+@rule("amin")
+def amin(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    return _each(context, x, dims, _smallest)
+
+
+@rule("var")
+def var(context: Context, x: Sample, dims: Any = None, correction: float = 1, **_: Any) -> Sample:
+    return _each(context, x, dims, lambda row: _variance(row, correction))
+
+
+@rule("std")
+def std(context: Context, x: Sample, dims: Any = None, correction: float = 1, **_: Any) -> Sample:
+    return _each(context, x, dims, lambda row: row.ops.sqrt(_variance(row, correction)))
+
+
+def _variance(row: Node, correction: float) -> Node:
+    centred = row - _mean(row)
+    return _sum(centred * centred) / (row.size - float(correction))
+
+
+@rule("linalg_vector_norm")
+def vector_norm(
+    context: Context, x: Sample, order: float = 2, dims: Any = None, *_: Any, **__: Any
+) -> Sample:
+    if order == 1:
+        return _each(context, x, dims, lambda row: _sum(row.ops.abs(row)))
+    if order == 2:
+        return _each(context, x, dims, lambda row: row.ops.sqrt(_sum(row * row)))
+    raise context.refuse(f"is a norm of order {order}; the graph knows 1 and 2")
+
+
+@rule("_softmax")
+def softmax(context: Context, x: Sample, dim: int, _half: bool = False) -> Sample:
+    return along(context, x, dim, _softmax)
+
+
+@rule("_log_softmax")
+def log_softmax(context: Context, x: Sample, dim: int, _half: bool = False) -> Sample:
+    return along(context, x, dim, lambda row: row - _logsumexp(row))
+
+
+@rule("logsumexp")
+def logsumexp(context: Context, x: Sample, dims: Sequence[int], *_: Any) -> Sample:
+    return _each(context, x, dims, _logsumexp)
+
+
+def _softmax(row: Node) -> Node:
+    # The result does not depend on the shift, so neither does the gradient.
+    powers = row.ops.exp(row - row.ops.stop(_largest(row)))
+    return powers / _sum(powers)
+
+
+def _logsumexp(row: Node) -> Node:
+    shift = row.ops.stop(_largest(row))
+    return shift + row.ops.log(_sum(row.ops.exp(row - shift)))
+
+
+@rule("cumsum")
+def cumsum(context: Context, x: Sample, dim: int, **_: Any) -> Sample:
+    def add_up(row: Node) -> Node:
+        ones = torch.ones(row.size, row.size, dtype=context.call.dtype).tril()
+        return row.ops.affine(row.ops.literal(ones), row)
+
+    return along(context, x, dim, add_up)
+
+
+@rule("native_layer_norm")
+def layer_norm(
+    context: Context,
+    x: Sample,
+    shape: Sequence[int],
+    weight: Fixed | None,
+    bias: Fixed | None,
+    epsilon: float,
+) -> list[Sample]:
+    dims = list(range(x.rank - len(shape), x.rank))
+    normed = context.ops.concat([_normed(row, epsilon) for row in rows(context, x, dims)])
+    return [_scaled(context, normed, weight, bias)]
+
+
+def _normed(row: Node, epsilon: float) -> Node:
+    return (row - _mean(row)) / row.ops.sqrt(_variance(row, 0) + epsilon)
+
+
+def _scaled(context: Context, node: Node, weight: Fixed | None, bias: Fixed | None) -> Sample:
+    shape, axis = context.result_shape(which=0)
+    scaled = node if weight is None else node * broadcast(context, weight, shape, axis)
+    shifted = scaled if bias is None else scaled + broadcast(context, bias, shape, axis)
+    return context.result(shifted, which=0)
+
+
+@rule("_fused_rms_norm")
+def rms_norm(
+    context: Context, x: Sample, shape: Sequence[int], weight: Fixed | None, epsilon: float | None
+) -> list[Sample]:
+    if epsilon is None:
+        epsilon = torch.finfo(context.call.operand_dtype).eps
+    dims = list(range(x.rank - len(shape), x.rank))
+    parts = [row / row.ops.sqrt(_mean(row * row) + epsilon) for row in rows(context, x, dims)]
+    return [_scaled(context, context.ops.concat(parts), weight, None)]
+
+
+@rule("native_group_norm")
+def group_norm(
+    context: Context,
+    x: Sample,
+    weight: Fixed | None,
+    bias: Fixed | None,
+    batch: int,
+    channels: int,
+    inner: int,
+    groups: int,
+    epsilon: float,
+) -> list[Sample]:
+    parts = [_normed(group, epsilon) for group in pieces(x.node, groups)]
+    ops, shape = context.ops, (channels, inner)
+    wide = [
+        None if p is None else fixed_vector(ops, p, (channels, 1), shape) for p in (weight, bias)
+    ]
+    return [_scaled_by(context, ops.concat(parts), *wide)]
+
+
+def _scaled_by(context: Context, node: Node, weight: Any, bias: Any) -> Sample:
+    scaled = node if weight is None else node * weight
+    return context.result(scaled if bias is None else scaled + bias, which=0)
+
+
+@rule("native_batch_norm", "_native_batch_norm_legit_no_training")
+def batch_norm(
+    context: Context,
+    x: Sample,
+    weight: Fixed | None,
+    bias: Fixed | None,
+    average: Fixed,
+    variance: Fixed,
+    *options: Any,
+) -> list[Sample]:
+    if options[0] is True:
+        raise context.refuse("mixes the samples of a batch; call eval() on the cell")
+    epsilon = float(options[-1])
+    centred = x.node - average
+    return [_scaled(context, centred / context.ops.sqrt(variance + epsilon), weight, bias)]

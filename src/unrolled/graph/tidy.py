@@ -1,0 +1,113 @@
+"""Rewrite a graph to its plainest form, knowing who uses each value.
+
+- A value of which only parts are used is computed part by part: `sigmoid(W x)[0:4]` becomes
+  `sigmoid(W[0:4] x)`, so that every gate is an affine map of its own, whether the step cut its
+  gates before or after adding them up.
+- A parameter added to an affine map that nothing else uses becomes its bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from .build import Builder
+from .graph import reachable
+from .nodes import Affine, Computed, Concat, Fixed, Node, Pointwise, Reduce, Slice
+
+# A value cut into more parts than this is left whole: it is a permutation, not gates.
+MOST_PARTS = 32
+
+
+def tidy(outputs: Mapping[str, Node], ops: Builder) -> dict[str, Node]:
+    """The outputs in their plainest form."""
+    rewritten = dict(outputs)
+    while True:
+        nodes = reachable(rewritten.values())
+        rewrite = _Rewrite(ops, _users(nodes, rewritten))
+        new = {name: rewrite.of(node) for name, node in rewritten.items()}
+        if new == rewritten:
+            return new
+        rewritten = new
+
+
+def _users(nodes: tuple[Node, ...], outputs: Mapping[str, Node]) -> dict[Node, list[Node | None]]:
+    """Who uses each value; None stands for the world outside."""
+    users: dict[Node, list[Node | None]] = {node: [] for node in nodes}
+    for node in nodes:
+        for argument in node.args:
+            users[argument].append(node)
+    for node in outputs.values():
+        users[node].append(None)
+    return users
+
+
+class _Rewrite:
+    def __init__(self, ops: Builder, users: Mapping[Node, list[Node | None]]):
+        self.ops, self.users = ops, users
+        self.made: dict[Node, Node] = {}
+
+    def of(self, node: Node) -> Node:
+        if node not in self.made:
+            self.made[node] = self._rewritten(node)
+        return self.made[node]
+
+    def _rewritten(self, node: Node) -> Node:
+        ops = self.ops
+        match node:
+            case Slice(vector=vector) if self._only_parts_used(vector):
+                return self._part(vector, node.start, node.size)
+            case Slice():
+                return ops.slice(self.of(node.vector), node.start, node.size)
+            case Pointwise():
+                return self._with_bias(node) or self._pointwise(node)
+            case Affine():
+                return ops.affine(node.matrix, self.of(node.vector), node.bias)
+            case Concat():
+                return ops.concat([self.of(part) for part in node.parts])
+            case Reduce():
+                return ops.reduce(node.kind, self.of(node.vector))
+        return node
+
+    def _pointwise(self, node: Pointwise) -> Node:
+        operands = [self.of(operand) for operand in node.operands]
+        return self.ops.spread(self.ops.apply(node.function.name, *operands), node.size)
+
+    def _only_parts_used(self, node: Node) -> bool:
+        """Whether every use is of a part, and no two different parts overlap."""
+        users = self.users[node]
+        if not isinstance(node, (Pointwise, Affine)):
+            return False
+        if not all(isinstance(user, Slice) for user in users):
+            return False
+        parts = sorted({(u.start, u.start + u.size) for u in users if isinstance(u, Slice)})
+        apart = all(a[1] <= b[0] for a, b in pairwise(parts))
+        return apart and len(parts) <= MOST_PARTS
+
+    def _part(self, node: Node, start: int, size: int) -> Node:
+        """Entries of a value, computed from the entries that they need."""
+        if isinstance(node, Affine):
+            bias = node.bias and self.ops.part(node.bias, 0, start, start + size)
+            rows = self.ops.part(node.matrix, 0, start, start + size)
+            return self.ops.affine(rows, self.of(node.vector), bias)
+        assert isinstance(node, Pointwise)
+        operands = [self.of(operand) for operand in node.operands]
+        parts = [o if o.size == 1 else self.ops.slice(o, start, size) for o in operands]
+        return self.ops.spread(self.ops.apply(node.function.name, *parts), size)
+
+    def _with_bias(self, node: Pointwise) -> Node | None:
+        """W v + b as one affine map, where nothing else uses W v."""
+        if node.function.name != "add":
+            return None
+        for product, bias in (node.operands, node.operands[::-1]):
+            if isinstance(product, Affine) and isinstance(bias, Fixed):
+                alone = product.bias is None and len(self.users[product]) == 1
+                if alone and bias.size == product.size:
+                    return self.ops.affine(product.matrix, self.of(product.vector), bias)
+        return None
+
+
+def is_view(node: Node) -> bool:
+    """Whether a fixed value is only a part or another form of a parameter."""
+    views = ("aten.slice.Tensor", "aten.t.default", "aten.reshape.default")
+    return isinstance(node, Computed) and str(node.operator) in views
