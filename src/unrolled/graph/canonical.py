@@ -6,7 +6,8 @@ Two graphs that compute alike, with parameters called differently, are written a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .graph import Graph
@@ -24,6 +25,7 @@ from .nodes import (
     Reduce,
     Slice,
 )
+from .views import cut
 
 # Of a product, what scales comes first and what is scaled last: 0.9 * h, f * c, o * tanh(c').
 _FACTORS = {"Number": 0, "Fixed": 1, "sigmoid": 2, "sub": 3, "Affine": 5, "Input": 6}
@@ -36,9 +38,11 @@ class Canonical:
     def __init__(self, graph: Graph):
         self._position = {node.name: index for index, node in enumerate(graph.inputs)}
         self._signatures: dict[Node, str] = {}
+        self._rows: dict[Node, float] = {}
         # A graph may be deep, and arguments come before what they make: no recursion is long.
         for node in graph.nodes:
             self.signature(node)
+            self._rows[node] = _first_row(node, self._rows)
 
     def signature(self, node: Node) -> str:
         """A digest of how a value is computed that leaves out the names of parameters."""
@@ -56,9 +60,9 @@ class Canonical:
         return sorted(factors, key=lambda node: (_factor_rank(node), *self.key(node)))
 
     def key(self, node: Node) -> tuple[Any, ...]:
-        """Sorts by inputs read, then kind, then how the value is computed."""
+        """Sorts by inputs read, then rows of parameters, kind, and how a value is computed."""
         reads = [self._position.get(name, len(self._position)) for name in node.reads]
-        return reads, _kind(node), self.signature(node), node.serial
+        return reads, self._rows[node], _kind(node), self.signature(node), node.serial
 
     def _facts(self, node: Node) -> list[Any]:
         match node:
@@ -90,6 +94,14 @@ class Canonical:
         if isinstance(operands, (tuple, list)):
             return f"[{', '.join(map(self._operands, operands))}]"
         return repr(operands)
+
+
+def _first_row(node: Node, known: Mapping[Node, float]) -> float:
+    """The first row of the parameters' parts that a value is computed from."""
+    part = cut(node)
+    if part is not None:
+        return part[2]
+    return min((known[arg] for arg in node.args), default=math.inf)
 
 
 def _kind(node: Node) -> str:

@@ -30,8 +30,12 @@ from .nodes import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .build import Builder
+    from .cost import Cost
     from .derivative import Derivative
+    from .jacobian import Jacobian
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +140,34 @@ class Graph:
         from .derivative import derivative
 
         return derivative(self)
+
+    def jacobian(self) -> Jacobian:
+        """The Jacobian of the new state with respect to the old; see `Jacobian`.
+
+        Raises:
+            ValueError: the graph is not that of a step.
+        """
+        from .jacobian import jacobian
+
+        return jacobian(self)
+
+    def cost(self, batch: int = 1, steps: int = 1) -> Cost:
+        """Parameters, multiply-adds and bytes of unrolling the step; see `Cost`."""
+        from .cost import cost
+
+        return cost(self, batch, steps)
+
+    def draw(
+        self,
+        path: str | Path,
+        steps: int | None = None,
+        level: str = "textbook",
+        network: str = "every",
+    ) -> Path:
+        """Draw the graph; see `drawing.draw`."""
+        from .drawing import draw
+
+        return draw(self, path, steps, level, network)
 
     def __str__(self) -> str:
         from .text import listing

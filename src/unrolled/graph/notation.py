@@ -27,6 +27,7 @@ from .nodes import (
     Reduce,
     Slice,
 )
+from .views import FUNCTION_OF, SAME_ENTRIES, TRANSPOSES, cut, operator_name, spread
 
 # How firmly a formula holds together, from a sum to a name.
 LOOSE, SUM, PRODUCT, APPLIED, ATOM = range(5)
@@ -40,15 +41,6 @@ _FIRMNESS = {
     "div": (PRODUCT, PRODUCT, APPLIED),
     "pow": (APPLIED, ATOM, ATOM),
 }
-_BY_VALUE = {function.value: function for function in FUNCTIONS.values()}
-
-# Operators of torch that only look at a tensor in another way.
-_TRANSPOSES = {"t", "transpose", "permute"}
-_SAME_ENTRIES = {
-    *("reshape", "view", "_unsafe_view", "expand", "unsqueeze", "squeeze"),
-    *("detach", "clone", "alias", "lift_fresh_copy", "_to_copy", "contiguous"),
-}
-_VIEWS = _TRANSPOSES | _SAME_ENTRIES | {"slice"}
 
 Piece = tuple[str, int]
 
@@ -129,8 +121,8 @@ class Formulas:
         """The operands of a tree of one function, down to what is named or made otherwise."""
         found: list[Node] = []
         for operand in node.operands:
-            same = isinstance(operand, Pointwise) and operand.function.name == name
-            if same and operand not in self.names and spread(operand) is None:
+            inner = operand not in self.names and spread(operand) is None
+            if isinstance(operand, Pointwise) and operand.function.name == name and inner:
                 found.extend(self._operands_of(name, operand))
             else:
                 found.append(operand)
@@ -164,12 +156,12 @@ class Formulas:
 
     def _computed(self, node: Computed) -> Piece:
         name, operands = operator_name(node), node.operands
-        function = _BY_VALUE.get(node.operator) or FUNCTIONS.get(name)
-        if name == "slice":
+        function = FUNCTION_OF.get(node.operator) or FUNCTIONS.get(name)
+        if cut(node):
             return self._part(node)
-        if name in _TRANSPOSES:
+        if name in TRANSPOSES:
             return f"{self.written(operands[0], ATOM)}'", ATOM
-        if name in _SAME_ENTRIES:
+        if name in SAME_ENTRIES:
             return self._same(operands[0])
         if name in ("mm", "mv", "matmul"):
             return " ".join(self.written(operand, APPLIED) for operand in operands), APPLIED
@@ -183,36 +175,13 @@ class Formulas:
         """A slice along several dimensions with one pair of brackets: weight[0:4, 0:3]."""
         ranges: dict[int, str] = {}
         tensor: Fixed = node
-        while isinstance(tensor, Computed) and operator_name(tensor) == "slice":
-            inner, dim, start, stop = tensor.operands[:4]
+        while part := cut(tensor):
+            inner, dim, start, stop = part
             if dim in ranges or tensor in self.names:
                 break
             ranges[dim], tensor = f"{start}:{stop}", inner
         whole = [ranges.get(dim, ":") for dim in range(max(ranges) + 1)]
         return f"{self.written(tensor, ATOM)}[{', '.join(whole)}]", ATOM
-
-
-def spread(node: Node) -> Node | None:
-    """The value of size 1 that a vector repeats, or None."""
-    if not (isinstance(node, Pointwise) and node.function.name == "mul" and node.size > 1):
-        return None
-    ones = [isinstance(part, Number) and part.value == 1 for part in node.operands]
-    others = [part for part, one in zip(node.operands, ones, strict=True) if not one]
-    return others[0] if len(others) == 1 and others[0].size == 1 else None
-
-
-def is_view(node: Node) -> bool:
-    """Whether a fixed value only looks at another one: a part, a transpose, a new shape."""
-    return isinstance(node, Computed) and operator_name(node) in _VIEWS
-
-
-def operator_name(node: Computed) -> str:
-    """An operator of torch without its overload: "slice" of aten.slice.Tensor."""
-    function = _BY_VALUE.get(node.operator)
-    if function is not None:
-        return function.name
-    text = str(node.operator)
-    return text.split(".")[1] if text.startswith("aten.") else node.operator.__name__
 
 
 def parameter_name(node: Parameter) -> str:

@@ -96,14 +96,25 @@ class _Rewrite:
         return self.ops.spread(self.ops.apply(node.function.name, *parts), size)
 
     def _with_bias(self, node: Pointwise) -> Node | None:
-        """W v + b as one affine map, where nothing else uses W v."""
+        """W v + ... + b with b as the bias of W, where nothing else uses the sum without it."""
         if node.function.name != "add":
             return None
-        for product, bias in (node.operands, node.operands[::-1]):
-            if isinstance(product, Affine) and isinstance(bias, Fixed):
-                alone = product.bias is None and len(self.users[product]) == 1
-                if alone and bias.size == product.size:
-                    return self.ops.affine(product.matrix, self.of(product.vector), bias)
+        for total, bias in (node.operands, node.operands[::-1]):
+            absorbed = self._absorbing(total, bias) if isinstance(bias, Fixed) else None
+            if absorbed is not None:
+                return absorbed
+        return None
+
+    def _absorbing(self, node: Node, bias: Fixed) -> Node | None:
+        """node + bias with the bias inside an affine map, or None."""
+        if len(self.users[node]) != 1 or bias.size != node.size:
+            return None
+        if isinstance(node, Affine) and node.bias is None:
+            return self.ops.affine(node.matrix, self.of(node.vector), bias)
+        if isinstance(node, Pointwise) and node.function.name == "add":
+            for one, other in (node.operands, node.operands[::-1]):
+                if (absorbed := self._absorbing(one, bias)) is not None:
+                    return absorbed + self.of(other)
         return None
 
 

@@ -1,0 +1,172 @@
+"""Names of the values of a graph: what has a line in its listing, a note in its drawing.
+
+A new state component is h', a gate has its own name, what torch computes from parameters is p1,
+p2, ..., the rest t1, t2, ... The names of two graphs that compute alike are the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Any
+
+from .canonical import Canonical
+from .graph import Graph
+from .nodes import Affine, Fixed, Input, Literal, Node, Number, Parameter, Pointwise, Slice
+from .roles import gate_of
+from .views import is_view, spread
+
+# A formula of more operators than this is cut in two.
+_LONGEST = 30
+
+
+def is_cell(graph: Graph) -> bool:
+    """Whether the graph is a step of a recurrence: an output is fed back as an input."""
+    return any(node.name in graph.outputs for node in graph.inputs)
+
+
+def output_name(graph: Graph, name: str) -> str:
+    """h' where an input is called h, else the output's own name."""
+    return f"{name}'" if any(node.name == name for node in graph.inputs) else name
+
+
+def computed_outputs(graph: Graph) -> dict[Node, str]:
+    """What the outputs that are computed at every step are called; the first of equal ones."""
+    names: dict[Node, str] = {}
+    for name, node in graph.outputs.items():
+        if not isinstance(node, (Fixed, Input, Number)):
+            names.setdefault(node, output_name(graph, name))
+    return names
+
+
+def named(graph: Graph) -> dict[Node, str]:
+    """Names of the values that have a line of their own, in the order of the lines."""
+    gates, outputs, order = gate_values(graph), computed_outputs(graph), Canonical(graph)
+
+    def key(node: Node) -> tuple[Any, ...]:
+        if node in outputs:
+            return 2, list(outputs).index(node)
+        return (0, graph.gates.index(gates[node])) if node in gates else (1, order.key(node))
+
+    names: dict[Node, str] = {}
+    taken = {node.name for node in graph.inputs} | set(gates.values()) | set(outputs.values())
+    for node in _in_order(_lines(graph, {*gates, *outputs}), key):
+        known = outputs.get(node) or gates.get(node)
+        names[node] = known or fresh("p" if isinstance(node, Fixed) else "t", taken)
+        taken.add(names[node])
+    return names
+
+
+def fresh(letter: str, taken: Collection[str]) -> str:
+    """The first of t1, t2, ... that is not taken."""
+    index = 1
+    while f"{letter}{index}" in taken:
+        index += 1
+    return f"{letter}{index}"
+
+
+def gate_values(graph: Graph) -> dict[Node, str]:
+    """The values that are a cell's gates, by the rows of the parameters that make them.
+
+    A gate is an activation whose affine maps have the rows of one gate. A gate that several
+    values could be, or that is called as an input is, is left out.
+    """
+    found = {node: gates.pop() for node, gates in _activations(graph).items() if len(gates) == 1}
+    count = Counter(found.values())
+    taken = {node.name for node in graph.inputs} | {""}
+    return {n: gate for n, gate in found.items() if count[gate] == 1 and gate not in taken}
+
+
+def _activations(graph: Graph) -> dict[Node, set[str]]:
+    """The nonlinearities of affine maps, each with the gates of its maps ("" for none).
+
+    Between the nonlinearity and its maps there are sums and products, and no other one.
+    """
+    below: dict[Node, set[str]] = {}
+    found: dict[Node, set[str]] = {}
+    for node in graph.nodes:
+        match node:
+            case Affine():
+                below[node] = {gate_of(node.matrix, graph.gates) or ""}
+            case Slice(vector=Affine()):
+                below[node] = {_gate_of_part(node, graph.gates)}
+            case Pointwise():
+                inside = set().union(*(below.get(operand, ()) for operand in node.operands))
+                if _is_nonlinear(node):
+                    found |= {node: inside} if inside else {}
+                else:
+                    below[node] = inside
+    return found
+
+
+def _gate_of_part(node: Slice, gates: tuple[str, ...]) -> str:
+    fits = node.size * len(gates) == node.vector.size and node.start % node.size == 0
+    return gates[node.start // node.size] if fits else ""
+
+
+def _is_nonlinear(node: Pointwise) -> bool:
+    return len(node.operands) == 1 and node.function.name not in ("neg", "stop")
+
+
+def _lines(graph: Graph, known: Collection[Node]) -> set[Node]:
+    """The values with a line: gates, outputs, what is used more than once or is long.
+
+    Where a graph has several activations, each has a line.
+    """
+    activations = _activations(graph)
+    lines = {*known, *(activations if len(activations) > 1 else ()), *_shared(graph)}
+    length: dict[Node, int] = {}
+    for node in graph.nodes:
+        length[node] = 1 + sum(length[arg] for arg in node.args if arg not in lines)
+        if length[node] > _LONGEST and _has_line(node):
+            lines.add(node)
+    return lines
+
+
+def _shared(graph: Graph) -> set[Node]:
+    """The values that are used more than once, or of which only a part is."""
+    uses = Counter(_seen_through(arg) for node in graph.nodes for arg in _operands(node))
+    parts = {_seen_through(n.args[0]) for n in graph.nodes if isinstance(n, Slice) or is_view(n)}
+    return {node for node in graph.nodes if (uses[node] > 1 or node in parts) and _has_line(node)}
+
+
+def _operands(node: Node) -> tuple[Node, ...]:
+    return () if is_view(node) or spread(node) is not None else node.args
+
+
+def _seen_through(node: Node) -> Node:
+    """What a part, a transpose or a repetition is made of."""
+    inner = node.args[0] if is_view(node) else spread(node)
+    return node if inner is None else _seen_through(inner)
+
+
+def _has_line(node: Node) -> bool:
+    """Whether a value is computed, so that its name would stand for a formula."""
+    if isinstance(node, (Input, Number, Parameter, Literal, Slice)):
+        return False
+    return not is_view(node) and spread(node) is None
+
+
+def _in_order(wanted: Collection[Node], key: Callable[[Node], Any]) -> list[Node]:
+    """The values, each after those it needs, otherwise by key."""
+    needs = {node: _needed(node, wanted) for node in wanted}
+    lines: list[Node] = []
+    while needs:
+        ready = min((node for node in needs if not needs[node] & needs.keys()), key=key)
+        lines.append(ready)
+        del needs[ready]
+    return lines
+
+
+def _needed(node: Node, wanted: Collection[Node]) -> set[Node]:
+    """The wanted values from which a value is computed."""
+    found: set[Node] = set()
+    pending, seen = list(node.args), set()
+    while pending:
+        arg = pending.pop()
+        if arg in wanted:
+            found.add(arg)
+        elif arg not in seen:
+            seen.add(arg)
+            pending.extend(arg.args)
+    return found
