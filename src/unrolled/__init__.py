@@ -13,7 +13,7 @@ A recurrence is one step, written once in plain PyTorch. Everything else is deri
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import cells
+from . import cells, nn
 from .cells import Cell
 from .graph import UnsupportedOperator, graph
 from .unroll import Trajectory, unroll
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .data import read_series
     from .tasks import load
     from .tasks.forecast import Forecaster
+    from .training import bptt
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,9 +30,11 @@ __all__ = [
     "Forecaster",
     "Trajectory",
     "UnsupportedOperator",
+    "bptt",
     "cells",
     "graph",
     "load",
+    "nn",
     "read_series",
     "unroll",
 ]
@@ -40,6 +43,7 @@ __all__ = [
 # `import unrolled` costs little more than `import torch`.
 _LAZY = {
     "Forecaster": "unrolled.tasks.forecast",
+    "bptt": "unrolled.training",
     "load": "unrolled.tasks",
     "read_series": "unrolled.data",
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from .cells import Cell, WrappedCell
 from .engines import Engine, Forcing, Problem, choose
@@ -47,17 +48,19 @@ class Trajectory:
 
 def unroll(
     cell: Cell,
-    inputs: Tensor,
+    inputs: Tensor | None = None,
     state: Tensor | Sequence[Tensor] | Mapping[str, Tensor] | None = None,
     lengths: Tensor | Sequence[int] | None = None,
     forced: Mapping[str, Tensor | tuple[Tensor, Tensor]] | None = None,
     engine: str | Engine = "auto",
+    *,
+    steps: int | None = None,
 ) -> Trajectory:
-    """Apply `cell` to every step of `inputs`.
+    """Apply `cell` to every step of `inputs`, or `steps` times if it takes no input.
 
     Arguments:
         cell: the step.
-        inputs: [B, T, I]; I is 0 for a cell without input.
+        inputs: [B, T, I]. None for an autonomous system, a cell whose input_size is 0.
         state: the state before the first step: its components in order or by name, each
             [B, size]. Default `cell.initial_state(B)`.
         lengths: valid steps of each sequence, [B], from 0 to T. What `inputs` holds beyond
@@ -66,10 +69,33 @@ def unroll(
             pair with a mask [B, T] or [T] that is true where they do. For teacher forcing,
             values at step t are the true outputs of step t-1.
         engine: "auto", "eager", "vendor", or an engine.
+        steps: T, where there are no inputs; B is then the state's, or 1.
 
     Raises:
         ValueError: an argument has the wrong shape, size or type; the message says which.
         EngineRefused: the engine asked for cannot run this.
+    """
+    if inputs is None:
+        inputs = _no_inputs(cell, state, steps)
+    elif steps is not None:
+        raise ValueError("steps is for a cell without inputs; inputs have their own length")
+    problem = problem_of(cell, inputs, state, lengths, forced)
+    chosen, why = choose(engine, problem)
+    solution = chosen.solve(problem)
+    return Trajectory(solution.states, solution.final, chosen.name, why)
+
+
+def problem_of(
+    cell: Cell,
+    inputs: Tensor,
+    state: Tensor | Sequence[Tensor] | Mapping[str, Tensor] | None = None,
+    lengths: Tensor | Sequence[int] | None = None,
+    forced: Mapping[str, Tensor | tuple[Tensor, Tensor]] | None = None,
+) -> Problem:
+    """The arguments of `unroll`, checked and in one form.
+
+    Raises:
+        TypeError, ValueError: an argument has the wrong type, shape or size.
     """
     if not isinstance(cell, Cell):
         raise TypeError(
@@ -82,10 +108,18 @@ def unroll(
         inputs = _without_padding(inputs, checked_lengths)
     start = _state(cell, inputs, state)
     forcing = _forced(cell, inputs, checked_lengths, forced)
-    problem = Problem(cell, inputs, start, checked_lengths, forcing)
-    chosen, why = choose(engine, problem)
-    solution = chosen.solve(problem)
-    return Trajectory(solution.states, solution.final, chosen.name, why)
+    return Problem(cell, inputs, start, checked_lengths, forcing)
+
+
+def _no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
+    """Inputs without features, [B, T, 0], of an autonomous system."""
+    if getattr(cell, "input_size", 0):
+        raise ValueError(f"{type(cell).__name__} reads {cell.input_size} inputs; pass inputs")
+    if steps is None or steps < 1:
+        raise ValueError(f"steps must be a whole number from 1 up without inputs, got {steps}")
+    given = next((t for t in pytree.tree_leaves(state) if torch.is_tensor(t)), None)
+    like = next(cell.parameters(), torch.empty(0)) if given is None else given
+    return like.new_empty(1 if given is None else len(given), steps, 0)
 
 
 def _check_inputs(cell: Cell, inputs: Tensor) -> None:

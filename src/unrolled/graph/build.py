@@ -187,6 +187,22 @@ class Builder:
             return self.computed(aten.expand.default, (scalar, [size]), (size,))
         return self._pointwise("mul", size, [self.number(1, size), scalar])
 
+    def rebuilt(self, node: Node, of: Callable[[Node], Node]) -> Node:
+        """A value made again from other arguments: `of(a)` in place of each argument a."""
+        match node:
+            case Pointwise():
+                operands = [of(operand) for operand in node.operands]
+                return self.spread(self.apply(node.function.name, *operands), node.size)
+            case Affine():
+                return self.affine(node.matrix, of(node.vector), node.bias)
+            case Slice():
+                return self.slice(of(node.vector), node.start, node.size)
+            case Concat():
+                return self.concat([of(part) for part in node.parts])
+            case Reduce():
+                return self.reduce(node.kind, of(node.vector))
+        return node
+
     @staticmethod
     def constant(node: Node) -> float | None:
         """The number that a node is, or None."""

@@ -28,7 +28,7 @@ from .nodes import (
 from .views import cut
 
 # Of a product, what scales comes first and what is scaled last: 0.9 * h, f * c, o * tanh(c').
-_FACTORS = {"Number": 0, "Fixed": 1, "sigmoid": 2, "sub": 3, "Affine": 5, "Input": 6}
+_FACTORS = {"Number": 0, "Fixed": 1, "sigmoid": 2, "sub": 3, "add": 3, "Affine": 5, "Input": 6}
 _OTHER_FACTOR = 4
 
 

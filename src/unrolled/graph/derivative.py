@@ -25,7 +25,7 @@ from torch import Tensor
 
 from .build import Builder
 from .graph import Graph, reachable
-from .nodes import Affine, Concat, Fixed, Input, Literal, Node, Number, Pointwise, Reduce, Slice
+from .nodes import Affine, Concat, Fixed, Literal, Node, Number, Pointwise, Reduce, Slice
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Total:
 Deferred = Outer | Total
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Derivative(Graph):
     """The reverse-mode derivative of a graph.
 
@@ -75,17 +75,20 @@ class Derivative(Graph):
     Attributes:
         of: the graph.
         deferred: the terms of the gradient of each fixed value that the steps read.
+        adjoints: the gradient of every value of the graph that the outputs depend on.
     """
 
-    of: Graph = field(kw_only=True, repr=False)
-    deferred: Mapping[Fixed, tuple[Deferred, ...]] = field(kw_only=True, repr=False)
+    of: Graph = field(kw_only=True)
+    deferred: Mapping[Fixed, tuple[Deferred, ...]] = field(kw_only=True)
+    adjoints: Mapping[Node, Node] = field(kw_only=True)
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        return reachable(self._roots)
+        return reachable(self.roots)
 
     @property
-    def _roots(self) -> list[Node]:
+    def roots(self) -> list[Node]:
+        """What the derivative gives: the outputs, and the vectors of the deferred terms."""
         terms = [node for terms in self.deferred.values() for term in terms for node in term.args]
         return [*self.outputs.values(), *terms]
 
@@ -94,7 +97,7 @@ class Derivative(Graph):
         """What the graph computes and the derivative reads: what a forward pass keeps."""
         forward = set(self.of.steps)
         backward = [node for node in self.nodes if node not in forward]
-        read = {argument for node in backward for argument in node.args} | set(self._roots)
+        read = {argument for node in backward for argument in node.args} | set(self.roots)
         return tuple(node for node in self.of.steps if node in read)
 
     def gradients(self, *values: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
@@ -155,6 +158,7 @@ def derivative(graph: Graph) -> Derivative:
         gates=graph.gates,
         of=graph,
         deferred={fixed: tuple(terms) for fixed, terms in sweep.deferred.items()},
+        adjoints=sweep.adjoints,
     )
 
 
@@ -166,6 +170,7 @@ class _Sweep:
         self.terms: dict[Node, list[Node]] = defaultdict(list)
         self.parts: dict[Node, list[tuple[int, Node]]] = defaultdict(list)
         self.deferred: dict[Fixed, list[Deferred]] = defaultdict(list)
+        self.adjoints: dict[Node, Node] = {}
 
     def add(self, node: Node, term: Node) -> None:
         """Add a term to the gradient of a value."""
@@ -187,9 +192,9 @@ class _Sweep:
     def back(self, node: Node) -> None:
         """Pass the gradient of a value on to what it is computed from."""
         reached = node in self.terms or node in self.parts
-        if not reached or isinstance(node, (Fixed, Input, Number)):
+        if not reached or isinstance(node, (Fixed, Number)):
             return
-        g = self.gradient(node)
+        self.adjoints[node] = g = self.gradient(node)
         match node:
             case Pointwise():
                 self._pointwise(node, g)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .jacobian import Jacobian
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """The computational graph of one step, or of a function.
 
@@ -55,7 +55,7 @@ class Graph:
     name: str
     inputs: tuple[Input, ...]
     outputs: Mapping[str, Node]
-    read_tensors: Callable[[], Mapping[str, Tensor]] = field(default=dict, repr=False)
+    read_tensors: Callable[[], Mapping[str, Tensor]] = dict
     gates: tuple[str, ...] = ()
     scalars: frozenset[str] = frozenset()
 
@@ -115,13 +115,22 @@ class Graph:
         )
 
     def values(
-        self, given: Mapping[Node, Tensor], parameters: Mapping[str, Tensor] | None = None
+        self,
+        given: Mapping[Node, Tensor],
+        parameters: Mapping[str, Tensor] | None = None,
+        wanted: Iterable[Node] = (),
     ) -> dict[Node, Tensor]:
-        """Every value of the graph as a tensor, from those of its inputs."""
+        """Every value of the graph as a tensor, from those of its inputs.
+
+        Arguments:
+            given: values that are known: the inputs first, then any others.
+            parameters: by qualified name, in place of the module's own.
+            wanted: further values, made by the same builder.
+        """
         tensors = {**self.read_tensors(), **(parameters or {})}
         known = dict(given)
         like = next(iter(given.values()), torch.empty(0))
-        for node in self.nodes:
+        for node in reachable([*self.nodes, *wanted]) if wanted else self.nodes:
             if node not in known:
                 known[node] = _value(node, known, tensors, like)
         return known
@@ -140,6 +149,18 @@ class Graph:
         from .derivative import derivative
 
         return derivative(self)
+
+    def unfold(self, steps: int) -> Graph:
+        """The graph of `steps` steps, one after another, sharing every parameter.
+
+        Its inputs are the state `h(0)` and `x(1)`, `x(2)`, ...; its outputs `h(1)`, `h(2)`, ...
+
+        Raises:
+            ValueError: `steps` is below 1, or the graph is not that of a step.
+        """
+        from .unfold import unfold
+
+        return unfold(self, steps)
 
     def jacobian(self) -> Jacobian:
         """The Jacobian of the new state with respect to the old; see `Jacobian`.
@@ -168,6 +189,12 @@ class Graph:
         from .drawing import draw
 
         return draw(self, path, steps, level, network)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{node.name}[{node.size}]" for node in self.inputs)
+        results = ", ".join(f"{name}[{node.size}]" for name, node in self.outputs.items())
+        count = len(self.steps)
+        return f"<{type(self).__name__} of {self.name}: {given} -> {results}, {count} operators>"
 
     def __str__(self) -> str:
         from .text import listing

@@ -13,8 +13,7 @@ from typing import Any
 from .canonical import Canonical
 from .graph import Graph
 from .nodes import Affine, Fixed, Input, Literal, Node, Number, Parameter, Pointwise, Slice
-from .roles import gate_of
-from .views import is_view, spread
+from .views import cut, is_view, spread
 
 # A formula of more operators than this is cut in two.
 _LONGEST = 30
@@ -87,9 +86,9 @@ def _activations(graph: Graph) -> dict[Node, set[str]]:
     for node in graph.nodes:
         match node:
             case Affine():
-                below[node] = {gate_of(node.matrix, graph.gates) or ""}
+                below[node] = {_gate_of(node.matrix, graph.gates)}
             case Slice(vector=Affine()):
-                below[node] = {_gate_of_part(node, graph.gates)}
+                below[node] = {_gate_at(node.start, node.size, node.vector.size, graph.gates)}
             case Pointwise():
                 inside = set().union(*(below.get(operand, ()) for operand in node.operands))
                 if _is_nonlinear(node):
@@ -99,9 +98,16 @@ def _activations(graph: Graph) -> dict[Node, set[str]]:
     return found
 
 
-def _gate_of_part(node: Slice, gates: tuple[str, ...]) -> str:
-    fits = node.size * len(gates) == node.vector.size and node.start % node.size == 0
-    return gates[node.start // node.size] if fits else ""
+def _gate_of(matrix: Fixed, gates: tuple[str, ...]) -> str:
+    """The gate whose rows of a parameter a matrix is, or ""."""
+    whole, dim, start, stop = cut(matrix) or (matrix, 1, 0, 0)
+    rows = isinstance(whole, Parameter) and dim == 0
+    return _gate_at(start, stop - start, whole.shape[0], gates) if rows else ""
+
+
+def _gate_at(start: int, size: int, rows: int, gates: tuple[str, ...]) -> str:
+    fits = size * len(gates) == rows and start % size == 0
+    return gates[start // size] if fits else ""
 
 
 def _is_nonlinear(node: Pointwise) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .build import Builder
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Node:
     """One value; `args` are the values that it is computed from.
 
@@ -36,14 +36,17 @@ class Node:
     """
 
     size: int
-    ops: Builder = field(repr=False)
-    serial: int = field(repr=False)
-    key: str = field(repr=False)
-    reads: tuple[str, ...] = field(repr=False)
+    ops: Builder
+    serial: int
+    key: str
+    reads: tuple[str, ...]
 
     @property
     def args(self) -> tuple[Node, ...]:
         return ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.serial} [{self.size}]>"
 
     def __add__(self, other: Node | float) -> Node:
         return self.ops.add(self, other)
@@ -73,28 +76,28 @@ class Node:
         return self.ops.neg(self)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Fixed(Node):
     """A tensor that is the same for every sample and every step."""
 
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Parameter(Fixed):
     """A parameter or buffer of the module, by its qualified name."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Literal(Fixed):
     """A constant tensor that the step holds."""
 
     value: Tensor
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Computed(Fixed):
     """What torch computes from parameters alone, once per unroll.
 
@@ -113,21 +116,21 @@ class Computed(Fixed):
         return tuple(fixed_in(self.operands))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Number(Node):
     """A vector of `size` equal numbers."""
 
     value: float
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Input(Node):
     """What a step is given: x, a component of the state, an incoming gradient."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Pointwise(Node):
     """A function applied entry by entry. Operands of size 1 are used for every entry."""
 
@@ -139,7 +142,7 @@ class Pointwise(Node):
         return self.operands
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Affine(Node):
     """matrix x vector + bias.
 
@@ -157,7 +160,7 @@ class Affine(Node):
         return (self.matrix, self.vector, *((self.bias,) if self.bias else ()))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Slice(Node):
     """Entries `start` to `start + size` of a vector."""
 
@@ -169,7 +172,7 @@ class Slice(Node):
         return (self.vector,)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Concat(Node):
     """Vectors one after another."""
 
@@ -180,7 +183,7 @@ class Concat(Node):
         return self.parts
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Reduce(Node):
     """The sum or the maximum of a vector's entries, a vector of size 1.
 

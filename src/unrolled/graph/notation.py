@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from string import Formatter
 from typing import Any
 
 from .canonical import Canonical
@@ -27,7 +28,7 @@ from .nodes import (
     Reduce,
     Slice,
 )
-from .views import FUNCTION_OF, SAME_ENTRIES, TRANSPOSES, cut, operator_name, spread
+from .views import SAME_ENTRIES, TRANSPOSES, cut, operator_name, spread
 
 # How firmly a formula holds together, from a sum to a name.
 LOOSE, SUM, PRODUCT, APPLIED, ATOM = range(5)
@@ -156,7 +157,6 @@ class Formulas:
 
     def _computed(self, node: Computed) -> Piece:
         name, operands = operator_name(node), node.operands
-        function = FUNCTION_OF.get(node.operator) or FUNCTIONS.get(name)
         if cut(node):
             return self._part(node)
         if name in TRANSPOSES:
@@ -167,9 +167,13 @@ class Formulas:
             return " ".join(self.written(operand, APPLIED) for operand in operands), APPLIED
         if name == "cat":
             return self._argument(operands[0]), ATOM
-        if function is not None:
+        if name == "rsub":
+            name, operands = "sub", operands[::-1]
+        function = FUNCTIONS.get(name)
+        if function is not None and not node.options and len(operands) == _arity(function):
             return self._applied(function, operands)
-        return f"{name}({', '.join(map(self._argument, operands))})", ATOM
+        options = [f"{key}={self._argument(value)}" for key, value in node.options.items()]
+        return f"{name}({', '.join([*map(self._argument, operands), *options])})", ATOM
 
     def _part(self, node: Computed) -> Piece:
         """A slice along several dimensions with one pair of brackets: weight[0:4, 0:3]."""
@@ -182,6 +186,11 @@ class Formulas:
             ranges[dim], tensor = f"{start}:{stop}", inner
         whole = [ranges.get(dim, ":") for dim in range(max(ranges) + 1)]
         return f"{self.written(tensor, ATOM)}[{', '.join(whole)}]", ATOM
+
+
+def _arity(function: Function) -> int:
+    """How many operands a function's notation has."""
+    return sum(field is not None for _, field, _, _ in Formatter().parse(function.notation))
 
 
 def parameter_name(node: Parameter) -> str:

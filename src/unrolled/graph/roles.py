@@ -43,7 +43,8 @@ def roles(graph: Graph) -> dict[Affine, Role]:
     """The role of every affine map of the graph, in the order of computing."""
     maps = [node for node in graph.nodes if isinstance(node, Affine)]
     first = graph.inputs[0].name if graph.inputs else ""
-    letters = {node: _letter(node, first) for node in maps}
+    new = frozenset(node for node in graph.outputs.values() if not isinstance(node, Input))
+    letters = {node: _letter(node, first, new) for node in maps}
     gates = {node: gate_of(node.matrix, graph.gates) for node in maps}
     nameless = Counter(letters[node] for node in maps if gates[node] is None)
     numbers: Counter[str] = Counter()
@@ -70,21 +71,26 @@ def gate_of(tensor: Fixed, gates: tuple[str, ...]) -> str | None:
     return gates[start // size] if fits else None
 
 
-def _letter(node: Affine, x: str) -> str:
-    direct = _direct_inputs(node.vector)
-    if not direct:
+def _letter(node: Affine, x: str, new: frozenset[Node]) -> str:
+    direct = _direct_inputs(node.vector, new)
+    if direct is None or not direct:
         return "V"
     return "U" if direct == {x} else "W"
 
 
-def _direct_inputs(node: Node) -> set[str]:
-    """Names of the inputs that a value reaches without passing through an affine map."""
+def _direct_inputs(node: Node, new: frozenset[Node]) -> set[str] | None:
+    """Names of the inputs that a value reaches without passing through an affine map.
+
+    None where it reaches what the step gives, such as the new state that a readout reads.
+    """
     names, pending, seen = set(), [node], set()
     while pending:
         current = pending.pop()
         if current in seen:
             continue
         seen.add(current)
+        if current in new:
+            return None
         if isinstance(current, Input):
             names.add(current.name)
         elif not isinstance(current, Affine):

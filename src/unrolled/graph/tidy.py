@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from .build import Builder
 from .graph import reachable
-from .nodes import Affine, Computed, Concat, Fixed, Node, Pointwise, Reduce, Slice
+from .nodes import Affine, Fixed, Node, Pointwise, Slice
 
 # A value cut into more parts than this is left whole: it is a permutation, not gates.
 MOST_PARTS = 32
@@ -53,25 +53,11 @@ class _Rewrite:
         return self.made[node]
 
     def _rewritten(self, node: Node) -> Node:
-        ops = self.ops
-        match node:
-            case Slice(vector=vector) if self._only_parts_used(vector):
-                return self._part(vector, node.start, node.size)
-            case Slice():
-                return ops.slice(self.of(node.vector), node.start, node.size)
-            case Pointwise():
-                return self._with_bias(node) or self._pointwise(node)
-            case Affine():
-                return ops.affine(node.matrix, self.of(node.vector), node.bias)
-            case Concat():
-                return ops.concat([self.of(part) for part in node.parts])
-            case Reduce():
-                return ops.reduce(node.kind, self.of(node.vector))
-        return node
-
-    def _pointwise(self, node: Pointwise) -> Node:
-        operands = [self.of(operand) for operand in node.operands]
-        return self.ops.spread(self.ops.apply(node.function.name, *operands), node.size)
+        if isinstance(node, Slice) and self._only_parts_used(node.vector):
+            return self._part(node.vector, node.start, node.size)
+        if isinstance(node, Pointwise) and (with_bias := self._with_bias(node)) is not None:
+            return with_bias
+        return self.ops.rebuilt(node, self.of)
 
     def _only_parts_used(self, node: Node) -> bool:
         """Whether every use is of a part, and no two different parts overlap."""
@@ -116,9 +102,3 @@ class _Rewrite:
                 if (absorbed := self._absorbing(one, bias)) is not None:
                     return absorbed + self.of(other)
         return None
-
-
-def is_view(node: Node) -> bool:
-    """Whether a fixed value is only a part or another form of a parameter."""
-    views = ("aten.slice.Tensor", "aten.t.default", "aten.reshape.default")
-    return isinstance(node, Computed) and str(node.operator) in views

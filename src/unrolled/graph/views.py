@@ -51,7 +51,8 @@ def cut(node: Node) -> tuple[Fixed, int, int, int] | None:
         start, stop, step = slice(start, stop, step).indices(whole.shape[dim])
         return (whole, dim % len(whole.shape), start, stop) if step == 1 else None
     if name == "getitem" and isinstance(whole, Computed) and operator_name(whole) in _SPLITS:
-        tensor, size, dim = (*whole.operands, 0)[:3]
+        tensor, size = whole.operands[:2]
+        dim: int = whole.operands[2] if len(whole.operands) > 2 else 0
         start = sum(size[: rest[0]]) if isinstance(size, (list, tuple)) else rest[0] * size
         return tensor, dim % len(tensor.shape), start, start + node.shape[dim]
     return None

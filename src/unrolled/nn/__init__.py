@@ -1,5 +1,6 @@
 """Layers built on `unroll`."""
 
 from .dilated import DilatedStack, unroll_dilated
+from .network import Network
 
-__all__ = ["DilatedStack", "unroll_dilated"]
+__all__ = ["DilatedStack", "Network", "unroll_dilated"]

@@ -1,5 +1,6 @@
-"""How a model is trained: the loop, its schedule, averaged weights, early stopping."""
+"""How a model is trained: gradients through time, the loop, averaged weights, early stopping."""
 
+from .bptt import Gradients, bptt
 from .loop import Epoch, History, TrainingFailed, TrainingSettings, train
 
-__all__ = ["Epoch", "History", "TrainingFailed", "TrainingSettings", "train"]
+__all__ = ["Epoch", "Gradients", "History", "TrainingFailed", "TrainingSettings", "bptt", "train"]
