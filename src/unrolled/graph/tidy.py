@@ -98,6 +98,9 @@ class _Rewrite:
         if isinstance(node, Affine) and node.bias is None:
             return self.ops.affine(node.matrix, self.of(node.vector), bias)
         if isinstance(node, Pointwise) and node.function.name == "add":
+            # W v + a holds the bias that belongs to W already.
+            if any(isinstance(operand, Fixed) for operand in node.operands):
+                return None
             for one, other in (node.operands, node.operands[::-1]):
                 if (absorbed := self._absorbing(one, bias)) is not None:
                     return absorbed + self.of(other)

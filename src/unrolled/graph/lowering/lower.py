@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ _FILLED = {"zeros": 0.0, "ones": 1.0, "zeros_like": 0.0, "ones_like": 1.0}
 _FILLED |= {"new_zeros": 0.0, "new_ones": 1.0, "zero": 0.0}
 # The value is the last positional argument.
 _FULL = ("full", "full_like", "new_full", "fill")
+SPLITS = ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")
 _UNCHANGED = ("clone", "contiguous", "alias", "lift_fresh_copy", "lift_fresh")
 
 
@@ -131,12 +133,21 @@ class _Lowering:
 
     def _several(self, call: Call, arguments: Any, options: Mapping[str, Any]) -> list[Fixed]:
         """The results of an operator that has several."""
+        if call.name in SPLITS:
+            return self._split(call, arguments[0], *arguments[2:], **options)
         parts = self.ops.computed(call.node.target, arguments, (), **options)
         shapes: list[Any] = call.shapes
         return [
             self.ops.computed(operator.getitem, (parts, k), [dim.fixed for dim in dims or ()])
             for k, dims in enumerate(shapes)
         ]
+
+    def _split(self, call: Call, tensor: Fixed, dim: int = 0) -> list[Fixed]:
+        dim %= len(tensor.shape)
+        sizes = [dims[dim].fixed for dims in call.shapes]
+        ends = list(accumulate(sizes))
+        pairs = zip(sizes, ends, strict=True)
+        return [self.ops.part(tensor, dim, end - size, end) for size, end in pairs]
 
     def _over_batch(
         self, call: Call, arguments: Sequence[Any], options: Mapping[str, Any]
@@ -156,7 +167,7 @@ class _Lowering:
                 return self.ops.reshaped(first, shape)
             if call.name in ("t", "transpose") and len(shape) == 2 and shape == first.shape[::-1]:
                 return self.ops.transposed(first)
-            if call.name == "slice" and arguments[4:] in ([], [1]):
+            if call.name == "slice" and list(arguments[4:]) in ([], [1]):
                 start = arguments[2] or 0
                 start += first.shape[arguments[1]] if start < 0 else 0
                 return self.ops.part(first, arguments[1], start, start + shape[arguments[1]])
