@@ -267,3 +267,64 @@ def test_a_stopped_training_leaves_a_usable_run(inside, stop) -> None:
     if stop == signal.SIGINT:
         assert "ended     interrupted" in rest
         assert "report.html" in os.listdir(folder)
+
+
+# Drawing cells
+
+
+def test_draw_writes_a_picture_or_prints_the_step(inside, capsys) -> None:
+    assert _run(capsys, "draw", "elman") == (0, "drew      elman.svg\n", "")
+    assert "<svg" in Path("elman.svg").read_text()
+    for name in ("g.png", "g.pdf", "g.mmd", "g.dot"):
+        status, _, err = _run(capsys, "draw", "gru", name, "--steps", "2")
+        assert (status, err) == (0, "")
+        assert Path(name).stat().st_size > 100
+    status, out, _ = _run(capsys, "draw", "lstm", "-", "--hidden-size", "2")
+    assert status == 0
+    assert out.startswith("LSTM: x[3], h[2], c[2] -> h[2], c[2]\n")
+    assert "c' = f * c + i * g" in out
+
+
+MINE = """
+import torch, unrolled as ur
+class Leaky(ur.Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, {"h": hidden_size})
+        self.mix = torch.nn.Linear(input_size + hidden_size, hidden_size)
+    def step(self, x, h):
+        return (0.9 * h + 0.1 * torch.tanh(self.mix(torch.cat([x, h], 1))),)
+class Sorted(Leaky):
+    def step(self, x, h):
+        return (h.sort(1)[0],)
+"""
+
+
+def test_draw_takes_a_cell_of_ones_own(inside, capsys) -> None:
+    Path("mine.py").write_text(MINE)
+    assert _run(capsys, "draw", "mine.py:Leaky", "--level", "operators")[0] == 0
+    assert Path("leaky.svg").is_file()
+    status, out, _ = _run(capsys, "draw", "mine.py:Leaky", "-")
+    assert (status, "h' = 0.9 * h + 0.1 * tanh(" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lstmm"], ["did you mean 'lstm'"]),
+        (["lstm", "a.jpg"], ["a.jpg", ".svg", ".png"]),
+        (["lstm", "--level", "text"], ["level", "textbook"]),
+        (["lstm", "--network", "both"], ["network", "bidirectional"]),
+        (["none.py:Cell"], ["none.py", "no file"]),
+        (["mine.py"], ["Leaky, Sorted", "mine.py:Class"]),
+        (["mine.py:Lucky"], ["Leaky, Sorted"]),
+        (["mine.py:Sorted"], ["aten.sort", "h.sort(1)"]),
+        (["lstm", "--steps", "0"], ["steps"]),
+        (["lstm", "no/such/folder/a.svg"], ["no/such/folder"]),
+    ],
+)
+def test_bad_drawings_end_in_one_line(inside, capsys, arguments, words) -> None:
+    Path("mine.py").write_text(MINE)
+    status, out, err = _run(capsys, "draw", *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1), err
+    assert all(word in err for word in words), err
+    assert _files() == ["mine.py"]

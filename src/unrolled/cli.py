@@ -3,6 +3,7 @@
     unrolled train TASK DATA [options]     unrolled check TASK DATA
     unrolled predict RUN [INPUT]           unrolled evaluate RUN DATA
     unrolled inspect RUN                   unrolled demo [TASK]
+    unrolled draw CELL [FILE]
 
 What belongs to one task (its options, what it prints) is in the task's own `commands` module.
 Bad input ends with one line on standard error and exit status 2.
@@ -15,7 +16,12 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .cells.lookup import cell_class
+from .graph import graph
+from .graph.drawing import is_row
+from .graph.drawing.forms import feeds_back_output
 from .naming import one_of
+from .nn import Network
 from .tasks import TASKS, commands_of, task_of
 
 app = typer.Typer(
@@ -71,6 +77,41 @@ def demo(
 ) -> None:
     """Train on data that comes with unrolled."""
     commands_of(one_of(task, TASKS, "task")).demo(output, quiet)
+
+
+@app.command()
+def draw(
+    cell: Annotated[str, typer.Argument(help="elman, jordan, lstm, gru, or FILE.py:Class.")],
+    file: Annotated[
+        str, typer.Argument(help=".svg, .png, .pdf, .mmd, .dot; - prints the step as text.")
+    ] = "",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Unrolled over so many steps; default: folded.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="textbook or operators.")] = "textbook",
+    network: Annotated[
+        str, typer.Option(help="every, last, bidirectional or encoder-decoder.")
+    ] = "every",
+    readout: Annotated[
+        bool | None, typer.Option(help="With o, L and y; default: unless gates are drawn.")
+    ] = None,
+    input_size: Annotated[int, typer.Option(min=1, help="Features of x.")] = 3,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Size of h.")] = 4,
+) -> None:
+    """Draw the computational graph of a cell."""
+    kind: Any = cell_class(cell)
+    made = kind(input_size, hidden_size)
+    step = graph(made)
+    if readout is None:
+        readout = level == "textbook" and is_row(step, network) and not feeds_back_output(step)
+    if readout:
+        step = graph(Network(made, next(iter(made.state_sizes.values()))))
+    if file == "-":
+        typer.echo(step)
+        return
+    name = file or f"{kind.__name__.lower()}.svg"
+    path = step.draw(name, steps, level, network)
+    typer.echo(f"drew      {path}")
 
 
 def _version(asked: bool) -> None:

@@ -59,8 +59,9 @@ LEAKY = """\
 Leaky: x[3], h[4] -> h[4]
 once per unroll
   p1 = exp(log_decay)
+  p2 = 1 - p1
 at every step
-  h' = p1 * h + (1 - p1) * tanh(input.weight x + input.bias + recurrent.weight h)"""
+  h' = p1 * h + p2 * tanh(input.weight x + input.bias + recurrent.weight h)"""
 
 
 @pytest.mark.parametrize(

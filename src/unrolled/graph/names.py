@@ -13,7 +13,8 @@ from typing import Any
 from .canonical import Canonical
 from .graph import Graph
 from .nodes import Affine, Fixed, Input, Literal, Node, Number, Parameter, Pointwise, Slice
-from .views import cut, is_view, spread
+from .roles import gate_at, gate_of
+from .views import is_view, spread
 
 # A formula of more operators than this is cut in two.
 _LONGEST = 30
@@ -86,9 +87,9 @@ def _activations(graph: Graph) -> dict[Node, set[str]]:
     for node in graph.nodes:
         match node:
             case Affine():
-                below[node] = {_gate_of(node.matrix, graph.gates)}
+                below[node] = {gate_of(node.matrix, graph.gates) or ""}
             case Slice(vector=Affine()):
-                below[node] = {_gate_at(node.start, node.size, node.vector.size, graph.gates)}
+                below[node] = {gate_at(node.start, node.size, node.vector.size, graph.gates) or ""}
             case Pointwise():
                 inside = set().union(*(below.get(operand, ()) for operand in node.operands))
                 if _is_nonlinear(node):
@@ -98,18 +99,6 @@ def _activations(graph: Graph) -> dict[Node, set[str]]:
     return found
 
 
-def _gate_of(matrix: Fixed, gates: tuple[str, ...]) -> str:
-    """The gate whose rows of a parameter a matrix is, or ""."""
-    whole, dim, start, stop = cut(matrix) or (matrix, 1, 0, 0)
-    rows = isinstance(whole, Parameter) and dim == 0
-    return _gate_at(start, stop - start, whole.shape[0], gates) if rows else ""
-
-
-def _gate_at(start: int, size: int, rows: int, gates: tuple[str, ...]) -> str:
-    fits = size * len(gates) == rows and start % size == 0
-    return gates[start // size] if fits else ""
-
-
 def _is_nonlinear(node: Pointwise) -> bool:
     return len(node.operands) == 1 and node.function.name not in ("neg", "stop")
 
@@ -117,16 +106,24 @@ def _is_nonlinear(node: Pointwise) -> bool:
 def _lines(graph: Graph, known: Collection[Node]) -> set[Node]:
     """The values with a line: gates, outputs, what is used more than once or is long.
 
-    Where a graph has several activations, each has a line.
+    So has what the steps read of the values that are computed once. Where a graph has several
+    activations, each has a line.
     """
     activations = _activations(graph)
     lines = {*known, *(activations if len(activations) > 1 else ()), *_shared(graph)}
+    lines |= _once(graph)
     length: dict[Node, int] = {}
     for node in graph.nodes:
         length[node] = 1 + sum(length[arg] for arg in node.args if arg not in lines)
         if length[node] > _LONGEST and _has_line(node):
             lines.add(node)
     return lines
+
+
+def _once(graph: Graph) -> set[Node]:
+    """The values that are computed from parameters alone and read at every step."""
+    read = {_seen_through(arg) for node in graph.steps for arg in node.args}
+    return {node for node in read if isinstance(node, Fixed) and _has_line(node)}
 
 
 def _shared(graph: Graph) -> set[Node]:

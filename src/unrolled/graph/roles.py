@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .nodes import Affine, Computed, Fixed, Input, Node, Parameter
+from .nodes import Affine, Fixed, Input, Node, Parameter
+from .views import cut
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -58,16 +59,16 @@ def roles(graph: Graph) -> dict[Affine, Role]:
     return found
 
 
-def gate_of(tensor: Fixed, gates: tuple[str, ...]) -> str | None:
-    """The gate whose rows of a parameter a fixed value is, or None."""
-    if not gates or not isinstance(tensor, Computed) or not tensor.operands:
-        return None
-    whole, rows = tensor.operands[0], tensor.operands[1:]
-    if not isinstance(whole, Parameter) or not rows or rows[0] != 0:
-        return None
-    size = whole.shape[0] // len(gates)
-    _, start, stop = rows
-    fits = size * len(gates) == whole.shape[0] and start % size == 0 and stop == start + size
+def gate_of(matrix: Fixed, gates: tuple[str, ...]) -> str | None:
+    """The gate whose rows of a parameter a matrix or vector is, or None."""
+    whole, dim, start, stop = cut(matrix) or (matrix, 1, 0, 0)
+    rows = isinstance(whole, Parameter) and dim == 0
+    return gate_at(start, stop - start, whole.shape[0], gates) if rows else None
+
+
+def gate_at(start: int, size: int, rows: int, gates: tuple[str, ...]) -> str | None:
+    """The gate that has `size` rows from `start` on, of as many as there are, or None."""
+    fits = size * len(gates) == rows and start % size == 0
     return gates[start // size] if fits else None
 
 

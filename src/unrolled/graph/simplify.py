@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .nodes import Concat, Node, Pointwise
+from .views import spread
 
 if TYPE_CHECKING:
     from .build import Builder
@@ -58,18 +59,9 @@ def _simpler_mul(ops: Builder, a: Node, b: Node) -> Node | None:
             return -other
         if (positive := _negated(one)) is not None:
             return -(positive * other)
-        if (scalar := _spread_scalar(one)) is not None and other.size == one.size:
+        if (scalar := spread(one)) is not None and other.size == one.size:
             return scalar * other
     return None
-
-
-def _spread_scalar(node: Node) -> Node | None:
-    """The value of size 1 that a node repeats, or None."""
-    if not (isinstance(node, Pointwise) and node.function.name == "mul" and node.size > 1):
-        return None
-    scalars = [operand for operand in node.operands if operand.size == 1]
-    ones = [operand for operand in node.operands if node.ops.constant(operand) == 1]
-    return scalars[0] if len(scalars) == len(ones) == 1 and scalars != ones else None
 
 
 def _simpler_div(ops: Builder, a: Node, b: Node) -> Node | None:

@@ -1,0 +1,205 @@
+"""A step as its blocks: gates, elementwise operators and what they read.
+
+A gate is a nonlinearity together with the sum of affine maps that it is applied to. Biases,
+numbers and parameters that scale are no blocks of their own; they are part of a block's text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..graph import Graph
+from ..nodes import (
+    Affine,
+    Computed,
+    Concat,
+    Fixed,
+    Input,
+    Node,
+    Number,
+    Parameter,
+    Pointwise,
+    Reduce,
+    Slice,
+)
+from ..roles import roles
+from . import symbols
+
+_SIGNS = {"add": "$+$", "sub": "$-$", "mul": r"$\times$", "div": r"$\div$", "neg": "$-$"}
+_NAMES = {"sigmoid": r"$\sigma$", "tanh": r"$\tanh$", "relu": "ReLU", "maximum": "max",
+          "minimum": "min", "less": "<", "less_equal": r"$\leq$", "equal": "="}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """
+    Attributes:
+        kind: "source" (an input), "gate" (a nonlinearity of affine maps), "linear" (affine maps
+            alone), "operator" or "function" (elementwise).
+        text: what is written into it.
+        inputs: the blocks that it reads, in order.
+        name: of the gate, or of the input.
+    """
+
+    kind: str
+    text: str
+    inputs: tuple[Block, ...] = ()
+    name: str = ""
+
+    @property
+    def maps(self) -> bool:
+        """Whether it holds an affine map."""
+        return self.kind in ("gate", "linear")
+
+
+@dataclass
+class Blocks:
+    """The blocks of a graph.
+
+    Attributes:
+        sources: of the inputs that are read, by name.
+        outputs: by name, in the order of the graph.
+        consumers: the blocks that read a block.
+    """
+
+    sources: dict[str, Block]
+    outputs: dict[str, Block]
+    consumers: dict[Block, list[Block]] = field(default_factory=dict)
+
+    @property
+    def made(self) -> list[Block]:
+        """Every block that is computed, each after its inputs."""
+        found: dict[Block, None] = {}
+        for block in self.outputs.values():
+            _collect(block, found)
+        return [block for block in found if block.kind != "source"]
+
+
+def blocks_of(graph: Graph) -> Blocks:
+    """The blocks that the graph's outputs need."""
+    reader = _Condenser(graph)
+    outputs = {}
+    for name, node in graph.outputs.items():
+        block = reader.block(node)
+        if block is not None:
+            outputs[name] = block
+    sources = {n.name: reader.made[n] for n in graph.inputs if n in reader.made}
+    blocks = Blocks(sources, outputs)
+    for block in blocks.made:
+        for source in dict.fromkeys(block.inputs):
+            blocks.consumers.setdefault(source, []).append(block)
+    return blocks
+
+
+class _Condenser:
+    """Makes the block of a value, each once."""
+
+    def __init__(self, graph: Graph):
+        self.made: dict[Node, Block] = {}
+        self._roles = roles(graph)
+        uses = Counter(arg for node in graph.nodes for arg in node.args)
+        self._uses = uses + Counter(graph.outputs.values())
+
+    def block(self, node: Node) -> Block | None:
+        """The block of a value; None of a fixed one."""
+        if isinstance(node, (Fixed, Number)):
+            return None
+        if node not in self.made:
+            self.made[node] = self._make(node)
+        return self.made[node]
+
+    def _make(self, node: Node) -> Block:
+        match node:
+            case Input():
+                return Block("source", "", name=node.name)
+            case Affine():
+                return self._affine_sum("linear", symbols.matrix(self._roles[node].symbol), [node])
+            case Slice():
+                text = f"[{node.start}:{node.start + node.size}]"
+                return Block("function", text, self._blocks([node.vector]))
+            case Concat():
+                return Block("function", "concat", self._blocks(node.parts))
+            case Reduce():
+                return Block("function", node.kind, self._blocks([node.vector]))
+            case Pointwise():
+                return self._pointwise(node)
+        raise TypeError(f"no block for {type(node).__name__}")
+
+    def _pointwise(self, node: Pointwise) -> Block:
+        terms = list(self._terms(node))
+        if node.function.name == "add" and all(isinstance(t, (Affine, Fixed)) for t in terms):
+            return self._affine_sum("linear", "linear", terms)
+        if len(node.operands) == 1 and self._uses[node.operands[0]] == 1:
+            terms = list(self._terms(node.operands[0]))
+            if any(isinstance(term, Affine) for term in terms):
+                return self._affine_sum("gate", _written(node), terms)
+        inputs = self._blocks(node.operands)
+        kind = "operator" if len(inputs) > 1 else "function"
+        return Block(kind, _written(node), inputs)
+
+    def _affine_sum(self, kind: str, text: str, terms: list[Node]) -> Block:
+        read = [term.vector if isinstance(term, Affine) else term for term in terms]
+        found = [self._roles[term].gate for term in terms if isinstance(term, Affine)]
+        names = [name for name in found if name is not None and not name.isdigit()]
+        return Block(kind, text, self._blocks(read), names[0] if names else "")
+
+    def _terms(self, node: Node) -> Iterator[Node]:
+        """What a sum adds, as far as its parts are of no use elsewhere."""
+        if isinstance(node, Pointwise) and node.function.name == "add":
+            for operand in node.operands:
+                inner = isinstance(operand, Pointwise) and self._uses[operand] > 1
+                yield from [operand] if inner else self._terms(operand)
+        else:
+            yield node
+
+    def _blocks(self, nodes: list[Node] | tuple[Node, ...]) -> tuple[Block, ...]:
+        found = [self.block(node) for node in nodes]
+        return tuple(block for block in found if block is not None)
+
+
+def _collect(block: Block, found: dict[Block, None]) -> None:
+    """Add a block to those found, each after its inputs."""
+    if block not in found:
+        for source in block.inputs:
+            _collect(source, found)
+        found[block] = None
+
+
+def _written(node: Pointwise) -> str:
+    """The sign or the name of a function, with the operands that are no blocks."""
+    name = node.function.name
+    sign = _SIGNS.get(name) or _NAMES.get(name, name)
+    constants = [_constant(operand) for operand in node.operands]
+    if len(constants) == 1 or not any(constants):
+        return sign
+    if name in _SIGNS:
+        before, after = (constants[0], constants[1])
+        commutes = node.function.commutes and before
+        return _joined("", sign, before) if commutes else _joined(before, sign, after)
+    return " ".join([sign, *(f"${text}$" for text in constants if text)])
+
+
+def _joined(before: str, sign: str, after: str) -> str:
+    # Braces make the sign an ordinary letter, without space around it.
+    return f"${before}{{{sign.strip('$')}}}{after}$"
+
+
+def _constant(node: Node) -> str:
+    """A number or a parameter, as mathematics; "" for what is computed at every step."""
+    if isinstance(node, Number):
+        return f"{node.value:.3g}"
+    if isinstance(node, Fixed):
+        parameter = _parameter(node)
+        return symbols.bold(parameter.name.split(".")[-1]) if parameter else r"\mathrm{const}"
+    return ""
+
+
+def _parameter(node: Fixed) -> Parameter | None:
+    """The first parameter that a fixed value is computed from."""
+    if isinstance(node, Parameter):
+        return node
+    operands = node.args if isinstance(node, Computed) else ()
+    found = (_parameter(operand) for operand in operands if isinstance(operand, Fixed))
+    return next((parameter for parameter in found if parameter), None)

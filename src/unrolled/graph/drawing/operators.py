@@ -1,0 +1,252 @@
+"""The operators of a graph as a picture, from left to right; those of a function upwards.
+
+Circles are inputs, states and outputs, with their sizes; boxes are affine maps, with the names
+of their parameters; small rounded signs are pointwise functions. A value that a label refers to
+has its name above it, a gate its own. A black square is a delay of one step. Unrolled, each
+step has a frame of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..graph import Graph
+from ..names import is_cell
+from . import symbols
+from .elements import Drawing, Element, Link, drawing_of
+from .geometry import Point, Rectangle
+from .layered import Layout, layered
+from .painting import text_size
+from .picture import SMALL, Picture, Shape, extent
+
+_RADIUS, _NOTE, _CLEAR = 0.42, 0.3, 0.05
+_GAP, _LAYER_GAP, _LEAD, _ARRIVE, _CORNER = 0.2, 0.5, 0.12, 0.32, 0.3
+_LOOP, _NEST = 0.5, 0.4
+_BETWEEN, _SLANT, _MARGIN = 0.3, 0.2, 0.25
+_FILLS = {
+    "map": "function",
+    "function": "operator",
+    "parameter": "frame",
+    "shape": "paper",
+    "reduction": "operator",
+}
+_PLACES = ("input", "state", "output")
+
+# Where arrows start and end.
+Ends = Mapping[str, Shape | Point]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A step, laid out.
+
+    Attributes:
+        widths: of every element's shape.
+        entries: how many arrows lead to every element.
+    """
+
+    drawing: Drawing
+    layout: Layout
+    direction: str
+    widths: Mapping[str, float]
+    entries: Mapping[str, int]
+
+    @property
+    def links(self) -> list[Link]:
+        return [link for link in self.drawing.links if not link.delayed]
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """Of every state that a step reads, the output that is the next step's."""
+        return {link.target: link.source for link in self.drawing.links if link.delayed}
+
+
+def operators_picture(graph: Graph, steps: int | None = None) -> Picture:
+    """The graph's operators, folded or unrolled over that many steps."""
+    plan = _plan(drawing_of(graph), "right" if is_cell(graph) else "up")
+    return _folded(plan) if steps is None else _unrolled(plan, steps)
+
+
+def _plan(drawing: Drawing, direction: str) -> _Plan:
+    shapes = _measured(drawing)
+    edges = [(link.source, link.target) for link in drawing.links if not link.delayed]
+    given = [e.key for e in drawing.elements if e.kind in ("input", "state")]
+    layout = layered(
+        {e.key: _room(e, shapes[e.key], direction) for e in drawing.elements},
+        edges,
+        # A function's inputs stand below what reads them, as its parameters do.
+        first=given if direction == "right" else (),
+        last=[e.key for e in drawing.elements if e.kind == "output"],
+        direction=direction,
+        gap=_GAP,
+        layer_gap=_LAYER_GAP,
+        leave=_LEAD,
+        arrive=_ARRIVE,
+    )
+    entries = {key: sum(target == key for _, target in edges) for key in shapes}
+    widths = {key: shape.width for key, shape in shapes.items()}
+    return _Plan(drawing, layout, direction, widths, entries)
+
+
+def _measured(drawing: Drawing) -> dict[str, Shape]:
+    """A shape of the right size for every element; affine maps are all as wide as the widest."""
+    scratch, widest = Picture(), {"map": 0.0}
+    for element in drawing.elements:
+        width = _shape(scratch, element, (0, 0), _title(element)).width
+        widest["map"] = max(widest["map"], width if element.kind == "map" else 0.0)
+    return {
+        e.key: _shape(scratch, e, (0, 0), _title(e), widest.get(e.kind, 0.0))
+        for e in drawing.elements
+    }
+
+
+def _room(element: Element, shape: Shape, direction: str) -> tuple[float, float]:
+    """Width and height with the note, and as much on the other side."""
+    if not _note(element):
+        return shape.width, shape.height
+    if direction == "up" and element.kind in _PLACES:
+        width, _ = text_size(_note(element), SMALL)
+        return shape.width + 2 * (width + _CLEAR), shape.height
+    return shape.width, shape.height + 2 * _NOTE
+
+
+def _note(element: Element) -> str:
+    """What stands beside an element: the size of what comes and goes, a value's name."""
+    if element.kind in _PLACES:
+        return str(element.size)
+    return symbols.vector(element.name) if element.name else ""
+
+
+def _title(element: Element, time: str = "") -> str:
+    if element.kind == "parameter" and len(element.text) == 1:
+        return symbols.matrix(element.text)
+    if element.kind not in _PLACES or "=" in element.text:
+        return element.text
+    prime = "'" if element.text.endswith("'") and not time else ""
+    return symbols.vector(element.name, time).removesuffix("$") + f"{prime}$"
+
+
+def _shape(
+    picture: Picture, element: Element, centre: Point, text: str, width: float = 0.0
+) -> Shape:
+    if element.kind in _PLACES:
+        return picture.circle(centre, text, _RADIUS, fill=element.kind)
+    if element.kind == "function" and " " not in text:
+        return picture.operator(centre, text)
+    fill = _FILLS[element.kind]
+    return picture.box(centre, text, width, height=0.46, fill=fill, font=SMALL)
+
+
+def _add_shapes(
+    picture: Picture, plan: _Plan, elements: Iterable[Element], offset: float = 0.0, time: str = ""
+) -> dict[str, Shape]:
+    """Shapes of the elements with their notes, moved to the right by `offset`."""
+    shapes = {}
+    for element in elements:
+        x, y = plan.layout.centres[element.key]
+        title, width = _title(element, time), plan.widths[element.key]
+        shapes[element.key] = _shape(picture, element, (x + offset, y), title, width)
+        _add_note(picture, element, shapes[element.key], plan.direction)
+    return shapes
+
+
+def _add_note(picture: Picture, element: Element, shape: Shape, direction: str) -> None:
+    """Sizes stand where no arrow comes or goes: below, or on the right where arrows lead up."""
+    x, y = shape.centre
+    if element.kind not in _PLACES:
+        position, anchor = (x, shape.top + _CLEAR), "below"
+    elif direction == "up":
+        position, anchor = (shape.right + _CLEAR, y), "left"
+    else:
+        position, anchor = (x, shape.bottom - _CLEAR), "above"
+    if note := _note(element):
+        picture.text(position, note, anchor=anchor, font=SMALL, ink="quiet")
+
+
+def _folded(plan: _Plan) -> Picture:
+    picture = Picture()
+    shapes = _add_shapes(picture, plan, plan.drawing.elements)
+    for link in plan.links:
+        _arrow(picture, plan, link, shapes)
+    _loops(picture, [(shapes[made], shapes[state]) for state, made in plan.carried.items()])
+    return picture
+
+
+def _arrow(picture: Picture, plan: _Plan, link: Link, ends: Ends, offset: float = 0.0) -> None:
+    route = [(x + offset, y) for x, y in plan.layout.routes[link.source, link.target]]
+    if plan.entries[link.target] > 1:
+        # Arrows that meet arrive each from its own side.
+        route = route[:-1]
+    picture.arrow(ends[link.source], ends[link.target], via=route, corner=_CORNER)
+
+
+def _loops(picture: Picture, carried: list[tuple[Shape, Shape]]) -> None:
+    """Outputs that are the next step's state, led around the picture through delays."""
+    held = picture.extent
+    below = [p for p in carried if p[0].centre[1] <= held.centre[1] or len(carried) == 1]
+    above = [p for p in carried if p not in below]
+    for pairs, edge, sign in ((below, held.bottom, -1), (above, held.top, 1)):
+        # The innermost line comes from what is nearest to the edge.
+        pairs = sorted(pairs, key=lambda pair: -sign * pair[0].centre[1])
+        for rank, (source, target) in enumerate(pairs):
+            _loop(picture, source, target, edge + sign * (_LOOP + rank * _NEST), rank)
+
+
+def _loop(picture: Picture, source: Shape, target: Shape, level: float, rank: int) -> None:
+    right = source.right + _LOOP + rank * _NEST
+    left = target.left - _LOOP - rank * _NEST
+    delay = picture.delay(((left + right) / 2, level))
+    leaving = [(right, source.centre[1]), (right, level)]
+    arriving = [(left, level), (left, target.centre[1])]
+    picture.arrow(source, delay, via=leaving, head=False, corner=_CORNER)
+    picture.arrow(delay, target, via=arriving, corner=_CORNER)
+
+
+def _unrolled(plan: _Plan, steps: int) -> Picture:
+    """Copies of a step from left to right; an output leads to where its state is read."""
+    picture = Picture()
+    states = [e for e in plan.drawing.elements if e.key in plan.carried]
+    others = [e for e in plan.drawing.elements if e.key not in plan.carried]
+    ends: dict[str, Shape | Point] = {**_add_shapes(picture, plan, states, time="0")}
+    for step in range(1, steps + 1):
+        offset = (step - 1) * _pitch(plan)
+        if step > 1:
+            ends |= {s.key: _handed_over(picture, plan, s.key, ends, offset) for s in states}
+        ends |= _add_shapes(picture, plan, others, offset, str(step))
+        for link in plan.links:
+            _arrow(picture, plan, link, ends, offset)
+    _frames(picture, plan, steps)
+    return picture
+
+
+def _handed_over(picture: Picture, plan: _Plan, state: str, ends: Ends, offset: float) -> Point:
+    """Lead the output of the step before to the state's place, and give that place."""
+    source = ends[plan.carried[state]]
+    assert isinstance(source, Shape)
+    x, y = plan.layout.centres[state]
+    place = (x + offset, y)
+    beside = _MARGIN + _LEAD
+    leaving = (source.right + beside, source.centre[1])
+    arriving = (place[0] - _RADIUS - beside, y)
+    picture.arrow(source, place, via=[leaving, arriving], head=False, corner=_CORNER)
+    return place
+
+
+def _frames(picture: Picture, plan: _Plan, steps: int) -> None:
+    """A frame behind every step, as large as the first step with the state that it reads."""
+    end = max(x for x, _ in plan.layout.centres.values()) + _RADIUS
+    around = extent([p for p in (*picture.shapes, *picture.texts) if p.centre[0] < end])
+    x, y = around.centre
+    for step in range(steps):
+        centre = (x + step * _pitch(plan), y)
+        picture.frame([Rectangle(centre, around.width, around.height)], margin=_MARGIN)
+
+
+def _pitch(plan: _Plan) -> float:
+    """From a step to the next: more where the lines between them are steep."""
+    centres = plan.layout.centres
+    across = [x for x, _ in centres.values()]
+    rises = [abs(centres[a][1] - centres[b][1]) for a, b in plan.carried.items()]
+    width = max(across) - min(across) + 2 * _RADIUS
+    return width + 2 * (_MARGIN + _LEAD) + _BETWEEN + _SLANT * max(rises, default=0.0)
