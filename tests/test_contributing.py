@@ -1,8 +1,11 @@
 """The recipes of CONTRIBUTING.md, walked through."""
 
+import importlib
 import sys
 import types
+from functools import partial
 
+import pytest
 import torch
 from torch import nn
 
@@ -44,6 +47,21 @@ class Backwards(Eager):
 
     def advantage(self, problem):
         return "a test"
+
+
+def test_an_operator_with_a_rule_is_known_to_the_graph(monkeypatch) -> None:
+    def swing(x):
+        return torch.atan(x) * 2
+
+    x = torch.randn(5, 3, dtype=torch.float64)
+    with pytest.raises(ur.UnsupportedOperator, match=r"aten\.atan"):
+        ur.graph(swing, x)
+    # An approximation, in known functions.
+    table = importlib.import_module("unrolled.graph.lowering.pointwise")
+    monkeypatch.setitem(table.POINTWISE, "atan", lambda ops, a: a / (1 + 0.28 * a * a))
+    monkeypatch.setitem(table.RULES, "atan", partial(table._pointwise, "atan"))
+    expected = 2 * x / (1 + 0.28 * x * x)
+    torch.testing.assert_close(ur.graph(swing, x).evaluate(x)[0], expected)
 
 
 def test_an_engine_in_the_list_is_asked_and_can_be_named(monkeypatch) -> None:
