@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
-from .cells.lookup import cell_class
+from .cells.lookup import make_cell
 from .graph import graph
 from .graph.drawing import is_row
 from .graph.drawing.forms import feeds_back_output
@@ -99,17 +99,16 @@ def draw(
     hidden_size: Annotated[int, typer.Option(min=1, help="Size of h.")] = 4,
 ) -> None:
     """Draw the computational graph of a cell."""
-    kind: Any = cell_class(cell)
-    made = kind(input_size, hidden_size)
+    made = make_cell(cell, input_size, hidden_size)
     step = graph(made)
-    if readout is None:
+    if readout is None and file != "-":
         readout = level == "textbook" and is_row(step, network) and not feeds_back_output(step)
     if readout:
         step = graph(Network(made, next(iter(made.state_sizes.values()))))
     if file == "-":
         typer.echo(step)
         return
-    name = file or f"{kind.__name__.lower()}.svg"
+    name = file or f"{type(made).__name__.lower()}.svg"
     path = step.draw(name, steps, level, network)
     typer.echo(f"drew      {path}")
 

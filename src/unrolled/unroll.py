@@ -98,10 +98,10 @@ def problem_of(
         TypeError, ValueError: an argument has the wrong type, shape or size.
     """
     if not isinstance(cell, Cell):
-        raise TypeError(
-            f"cell must be a Cell, got {type(cell).__name__}; unrolled.Cell.wrap makes one of "
-            "any module with forward(x, state)"
-        )
+        inside = isinstance(getattr(cell, "cell", None), Cell)
+        advice = "pass its .cell" if inside else "unrolled.Cell.wrap makes one of any module with"
+        advice += "" if inside else " forward(x, state)"
+        raise TypeError(f"cell must be a Cell, got {type(cell).__name__}; {advice}")
     _check_inputs(cell, inputs)
     checked_lengths = _lengths(inputs, lengths)
     if checked_lengths is not None:
@@ -115,8 +115,8 @@ def _no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
     """Inputs without features, [B, T, 0], of an autonomous system."""
     if getattr(cell, "input_size", 0):
         raise ValueError(f"{type(cell).__name__} reads {cell.input_size} inputs; pass inputs")
-    if steps is None or steps < 1:
-        raise ValueError(f"steps must be a whole number from 1 up without inputs, got {steps}")
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a whole number from 1 up without inputs, got {steps!r}")
     given = next((t for t in pytree.tree_leaves(state) if torch.is_tensor(t)), None)
     like = next(cell.parameters(), torch.empty(0)) if given is None else given
     return like.new_empty(1 if given is None else len(given), steps, 0)

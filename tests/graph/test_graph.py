@@ -181,11 +181,86 @@ def test_a_function_names_its_output() -> None:
     torch.testing.assert_close(graph.evaluate(s), ((s * s).sum(-1), s))
 
 
+CELL = ur.cells.Elman(2, 3)
+
+
+def test_numbers_and_vectors_mix() -> None:
+    x, w, b = torch.rand(3), torch.rand(3), torch.tensor(0.1)
+    logistic = ur.graph(lambda x, w, b: torch.sigmoid(x @ w + b), x, w, b, parameters=("w", "b"))
+    torch.testing.assert_close(logistic.evaluate(x)[0], torch.sigmoid(x @ w + b))
+    scaled = ur.graph(lambda a, v: a * v / v.norm(), b, x)
+    torch.testing.assert_close(scaled.evaluate(b, x)[0], b * x / x.norm())
+    energy = ur.graph(lambda s: (s * s).sum(), x).derivative()
+    (gradient,), _ = energy.gradients(x, torch.tensor(1.0))
+    torch.testing.assert_close(gradient, 2 * x)
+
+
+def test_modules_with_examples() -> None:
+    module, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.rand(5, 3)
+    graph = ur.graph(module, x)
+    torch.testing.assert_close(graph.evaluate(x)[0], module(x))
+    assert {node.name for node in graph.parameters} == {"0.weight", "0.bias", "2.weight", "2.bias"}
+
+
+def test_without_a_batch() -> None:
+    x, h, g = torch.rand(3), torch.rand(5), torch.rand(5)
+    graph = ur.graph(ur.cells.Elman(3, 5))
+    torch.testing.assert_close(graph.evaluate(x, h)[0], graph.evaluate(x[None], h[None])[0][0])
+    alone, one = (
+        graph.derivative().gradients(*v) for v in ((x, h, g), (x[None], h[None], g[None]))
+    )
+    torch.testing.assert_close(alone[1], one[1])
+
+
+def test_a_long_step_is_no_matter() -> None:
+    def wander(x):
+        for _ in range(400):
+            x = torch.sin(x) + x * 0.1
+        return x
+
+    x = torch.rand(2, 3, dtype=torch.float64)
+    torch.testing.assert_close(ur.graph(wander, x).evaluate(x)[0], wander(x))
+
+
+def test_constants_take_the_type_of_the_values() -> None:
+    class Shifted(ur.Cell):
+        def __init__(self):
+            super().__init__(2, {"h": 2})
+            self.linear = nn.Linear(2, 2)
+
+        def step(self, x, h):
+            return (self.linear(x) @ torch.eye(2, dtype=x.dtype) + torch.ones(2, dtype=x.dtype),)
+
+    cell = Shifted()
+    graph = ur.graph(cell)
+    x, h = torch.rand(3, 2).double(), torch.rand(3, 2).double()
+    cell.double()
+    torch.testing.assert_close(graph.evaluate(x, h), cell.step(x, h))
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
         (lambda: ur.graph(nn.LSTMCell(2, 3)), ["LSTMCell", "Cell.wrap"]),
         (lambda: ur.graph(3), ["cell or a function", "int"]),
+        (lambda: ur.graph(ur.cells.LSTM), ["LSTM is a class", "LSTM(...)"]),
+        (lambda: ur.graph(ur.cells.LSTM(2, 3), torch.rand(2)), ["is a cell", "no examples"]),
+        (lambda: ur.graph(lambda x: x, 2.0), ["example of x", "float"]),
+        (lambda: ur.graph(lambda x: x.t(), torch.rand(3, 4)), ["batch as its first"]),
+        (lambda: ur.graph(lambda x: None, torch.rand(3, 4)), ["must return tensors"]),
+        (lambda: ur.graph(Refused(lambda c, x, h: x[:, :2])), ["'batch', 2", "[batch, 3]"]),
+        (
+            lambda: ur.graph(ur.cells.Elman(2, 3)).evaluate(torch.rand(2), torch.rand(1)),
+            ["h", "3]"],
+        ),
+        (
+            lambda: ur.graph(CELL).evaluate(torch.rand(2), torch.rand(3).double()),
+            ["one type", "float64"],
+        ),
+        (
+            lambda: ur.graph(torch.neg, torch.rand(2)).evaluate(torch.rand(2), parameters={"W": 1}),
+            ["no parameter W"],
+        ),
         (lambda: ur.graph(lambda x: x), ["do not fit"]),
         (lambda: ur.graph(lambda x: x, torch.ones(2, dtype=torch.long)), ["x", "floating"]),
         (lambda: ur.graph(torch.mul, 3, 4), ["example of a", "tensor"]),
@@ -231,8 +306,29 @@ class Doubled(torch.autograd.Function):
         return 5 * g
 
 
+def _merged(cell, x, h):
+    return (x.view(-1, 1) @ cell.linear.weight[:1, :1]).view_as(x)
+
+
 def _outer(a, b):
     return a[:, :, None] * b[:, None]
+
+
+def _without_gradient(cell, x, h):
+    with torch.no_grad():
+        gate = torch.sigmoid(x)
+    return gate * h + x.sum(1, keepdim=True) * 0
+
+
+def _hooked(cell, x, h):
+    if x.requires_grad:
+        x.register_hook(lambda g: g * 0.1)
+    return x + h
+
+
+def _keeps(cell, x, h):
+    cell.last = x + h
+    return cell.last
 
 
 def _branch(cell, x, h):
@@ -261,6 +357,14 @@ def _counted(cell, x, h):
         (lambda c, x, h: Doubled.apply(x) + h, ["Doubled", "autograd.Function"]),
         (lambda c, x, h: x + c.stray * h, ["[3]", "nn.Parameter"]),
         (lambda c, x, h: h.mul_(2) + x, ["writes to", "argument"]),
+        (_without_gradient, ["no_grad", "gradient of"]),
+        (_hooked, ["hook", "gradient"]),
+        (lambda c, x, h: x + torch.tensor(float(len(h))).to(x), ["size of the batch"]),
+        (lambda c, x, h: x[:, : len(x)].sum(1, keepdim=True) + h, ["batch"]),
+        (lambda c, x, h: ((x > 0) + (h > 0)) * h, ["torch.bool", "not real numbers"]),
+        (lambda c, x, h: ((x > 0).sum(1, keepdim=True) & 1) * h, ["bits of integers"]),
+        (_merged, ["merges the batch"]),
+        (_keeps, ["keeps last"]),
         (lambda c, x, h: x * len(x) + h, ["size of the batch", "x * len(x)"]),
         (_branch, ["branches", "h.sum() > 0"]),
         (_counted, ["writes to", "buffer"]),

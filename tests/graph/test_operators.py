@@ -101,6 +101,9 @@ OPERATORS = {
     "expand rows": lambda x, y: (x.view(-1, 2, 2) * y.view(-1, 2, 2)[:, :, :1]).flatten(1),
     "repeat": lambda x, y: x[:, :2].repeat(1, 2) * y,
     "batch of a parameter": lambda x, y: VECTOR.expand(x.shape[0], 4) * x,
+    "rows of a repeated parameter": lambda x, y: VECTOR[None].repeat(x.shape[0], 1) * x,
+    "logical with a buffer": lambda x, y: torch.logical_or(x > 0.5, MASK) * y,
+    "end of a parameter": lambda x, y: x @ GATES[:, -10:] + y @ GATES.narrow(-1, 0, 8),
     "repeat of a parameter": lambda x, y: VECTOR.repeat(x.shape[0], 2)[:, :4] * x,
     "fill": lambda x, y: x + torch.zeros(x.shape[0], 4) + torch.ones_like(y) + x.new_full((4,), 2),
     "sum": lambda x, y: x - y.sum(1, keepdim=True) + y.view(-1, 2, 2).sum((1, 2))[:, None],
@@ -144,6 +147,28 @@ def test_value_and_gradients_equal_torchs(name) -> None:
     for mine, theirs, value in zip(inputs, wanted, (x, y), strict=True):
         theirs = torch.zeros_like(value) if theirs is None else theirs
         torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
+AT_ZERO = {
+    "norm": lambda x, y: y * x.norm(dim=1, keepdim=True) + F.normalize(x, dim=1),
+    "deviation": lambda x, y: y * x.std(1, keepdim=True),
+    "pow": lambda x, y: x**y + x**1.5,
+    "pow of a buffer": lambda x, y: y + x ** torch.tensor([0.0, 1, 2, 3]).to(x),
+    "kinks": lambda x, y: x.relu() + x.abs() + x.clamp(0, 1) * y + F.elu(x) + F.leaky_relu(x),
+    "log sum": lambda x, y: x.logsumexp(1, keepdim=True) + x.softmax(1) * y,
+}
+
+
+@pytest.mark.parametrize("name", AT_ZERO)
+def test_gradients_at_zero_are_torchs(name) -> None:
+    """The default initial state is zero."""
+    x = torch.zeros(2, 4, dtype=torch.float64, requires_grad=True)
+    y = torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
+    incoming = torch.rand(2, 4, dtype=torch.float64)
+    wanted = torch.autograd.grad(AT_ZERO[name](x, y), [x, y], incoming)
+    derivative = ur.graph(AT_ZERO[name], x, y).derivative()
+    found, _ = derivative.gradients(x.detach(), y.detach(), incoming)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", OPERATORS)

@@ -6,7 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import unrolled as ur
+from graph.catalogue import NAMES, cell_named
+from unrolled.graph.roles import roles
 from unrolled.nn import Network
+from unrolled.training.gradients import symbols_of
 
 B, T, I, H, O = 3, 7, 4, 5, 6  # noqa: E741, the textbook's letters
 
@@ -206,6 +209,7 @@ def test_a_cell_without_readout_and_a_loss_of_ones_own() -> None:
         ({"targets": torch.full((B, T), O)}, "from 0 to 5"),
         ({"targets": torch.full((B, T), -1)}, "from 0 to 5"),
         ({"steps": 0}, "steps"),
+        ({"steps": 1.5}, "steps"),
     ],
 )
 def test_bad_arguments_are_explained(arguments, words) -> None:
@@ -231,3 +235,104 @@ def test_an_output_without_a_loss_asks_for_one() -> None:
     network = Network(ur.cells.Elman(I, H), O, output="tanh")
     with pytest.raises(ValueError, match="loss="):
         ur.bptt(network, torch.randn(B, T, I), torch.randn(B, T, O))
+
+
+class Root(ur.Cell):
+    """Its derivative is infinite at a state of zero, where padding must not reach it."""
+
+    def __init__(self):
+        super().__init__(I, {"h": H})
+        self.weight = nn.Linear(I, H)
+
+    def step(self, x, h):
+        return (torch.sqrt(h) + torch.exp(self.weight(x)),)
+
+
+def test_steps_beyond_the_lengths_do_not_count() -> None:
+    cell = Root().double()
+    x, targets = torch.randn(B, T, I).double(), torch.randn(B, T, H).double()
+    start, lengths = torch.ones(B, H).double(), torch.tensor([T, 3, 1])
+    found = ur.bptt(cell, x, targets, state=start, lengths=lengths)
+    valid = (torch.arange(T) < lengths[:, None]).double()[:, :, None]
+    h, total = start, 0
+    for t in range(T):
+        h = torch.where(valid[:, t] > 0, cell.step(x[:, t], h)[0], h)
+        total = total + (0.5 * (h - targets[:, t]).square() * valid[:, t]).sum()
+    total.backward()
+    torch.testing.assert_close(found.parameters["weight.weight"], cell.weight.weight.grad)
+
+
+class Remembers(ur.Cell):
+    """Hands c on as it got it, learns where h starts, and has a layer called output."""
+
+    def __init__(self):
+        super().__init__(I, {"h": H, "c": H})
+        self.start = nn.Parameter(torch.rand(H))
+        self.input, self.output = nn.Linear(I, H), nn.Linear(H, H)
+
+    def initial_state(self, batch_size, **place):
+        return self.start.expand(batch_size, -1), torch.ones(batch_size, H).double()
+
+    def step(self, x, h, c):
+        return torch.tanh(self.output(torch.tanh(self.input(x))) + h + c + self.start), c
+
+
+def test_a_learned_start_and_a_state_that_is_handed_on() -> None:
+    cell = Remembers().double()
+    x, targets = torch.randn(B, T, I).double(), torch.randn(B, T, H).double()
+    found = ur.bptt(cell, x, targets)
+    outputs = ur.unroll(cell, x, engine="eager").outputs
+    (0.5 * (outputs - targets).square().sum()).backward()
+    for name, parameter in cell.named_parameters():
+        torch.testing.assert_close(found.parameters[name], parameter.grad, rtol=1e-10, atol=1e-10)
+    # Nothing reads the last c.
+    assert not found.steps["c"][:, -1].any()
+    through_h = found.steps["h"][:, 0] * (1 - found.trajectory["h"][:, 0] ** 2)
+    torch.testing.assert_close(found.initial["c"], found.steps["c"][:, 0] + through_h)
+
+
+def test_what_else_is_in_the_result() -> None:
+    network = Network(ur.cells.Elman(I, H), O).double()
+    x, targets = torch.randn(B, T, I).double(), torch.randint(O, (B, T))
+    found = ur.bptt(network, x, targets, lengths=[T, 2, 3])
+    assert found.losses.shape == (B, T)
+    torch.testing.assert_close(found.losses.sum(), found.loss)
+    assert not found.losses[1, 2:].any()
+    y = found.trajectory["o"].softmax(-1)
+    torch.testing.assert_close(found.steps["o"][0], y[0] - _one_hot(targets)[0])
+    assert list(found.trajectory) == ["x", "h", "o"]
+    assert torch.equal(found["bias_hh"], found.parameters["cell.bias_hh"])
+    with pytest.raises(KeyError, match=r"\.steps"):
+        found["h"]
+    assert repr(found).endswith("o(t), U, b, W, V, c)")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_map_has_a_symbol_of_its_own(name) -> None:
+    graph = ur.graph(cell_named(name))
+    named = roles(graph)
+    assert len({role.symbol for role in named.values()}) == len(named)
+    derivative = graph.derivative()
+    totals = {fixed: torch.zeros(fixed.shape) for fixed in derivative.deferred}
+    symbols = symbols_of(derivative, totals)
+    matrices = {node.matrix for node in named}
+    # One bias symbol for each pre-activation that has a bias: b, and c where V gives it.
+    terms = derivative.deferred
+    biases = {(r.bias[0], terms[n.bias]) for n, r in named.items() if n.bias is not None}
+    wholes = {"U", "W", "b"} if graph.gates else set()
+    assert len(symbols.keys() - wholes) == len(matrices) + len(biases)
+
+
+def test_a_loss_must_tell_the_steps_apart() -> None:
+    network = Network(ur.cells.Elman(I, H), O, output="identity")
+    x, targets = torch.randn(B, T, I), torch.randn(B, T, O)
+    with pytest.raises(ValueError, match=r"\[3, 7\].*gave \[\]"):
+        ur.bptt(network, x, targets, loss=lambda o, t: (o - t).square().sum())
+    classes = torch.randint(O, (B, T))
+
+    def cross_entropy(o, t):
+        return F.cross_entropy(o.transpose(1, 2), t, reduction="none")
+
+    mine = ur.bptt(network, x, classes, loss=cross_entropy)
+    network.output = "softmax"
+    torch.testing.assert_close(mine["U"], ur.bptt(network, x, classes)["U"])

@@ -203,6 +203,10 @@ class Builder:
                 return self.reduce(node.kind, of(node.vector))
         return node
 
+    def copy(self, node: Node) -> Node:
+        """An equal value that is computed: node + 0, not simplified."""
+        return self._pointwise("add", node.size, [node, self.number(0)])
+
     @staticmethod
     def constant(node: Node) -> float | None:
         """The number that a node is, or None."""

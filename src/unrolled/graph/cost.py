@@ -54,8 +54,8 @@ def cost(graph: Graph, batch: int, steps: int) -> Cost:
         ValueError: `batch` or `steps` is below 1.
     """
     for what, number in (("batch", batch), ("steps", steps)):
-        if number < 1:
-            raise ValueError(f"{what} must be a whole number from 1 up, got {number}")
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(f"{what} must be a whole number from 1 up, got {number!r}")
     derivative, forward = graph.derivative(), set(graph.nodes)
     backward = [node for node in derivative.nodes if node not in forward]
     terms = [term for terms in derivative.deferred.values() for term in terms]

@@ -39,9 +39,8 @@ class Outer:
         left, right = torch.broadcast_tensors(
             known[self.left][..., :, None], known[self.right][..., None, :]
         )
-        return torch.einsum(
-            "bi,bj->ij", left[..., 0].flatten(0, -2), right[..., 0, :].flatten(0, -2)
-        )
+        rows, columns = left.shape[-2:]
+        return left[..., 0].reshape(-1, rows).T @ right[..., 0, :].reshape(-1, columns)
 
     @property
     def args(self) -> tuple[Node, ...]:
@@ -55,7 +54,7 @@ class Total:
     vector: Node
 
     def value(self, known: Mapping[Node, Tensor]) -> Tensor:
-        return known[self.vector].flatten(0, -2).sum(0)
+        return known[self.vector].reshape(-1, self.vector.size).sum(0)
 
     @property
     def args(self) -> tuple[Node, ...]:
@@ -100,29 +99,41 @@ class Derivative(Graph):
         read = {argument for node in backward for argument in node.args} | set(self.roots)
         return tuple(node for node in self.of.steps if node in read)
 
-    def gradients(self, *values: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """Gradients of the graph's inputs, in order, and of its parameters, by qualified name.
+    def gradients(
+        self, *values: Tensor, parameters: Mapping[str, Tensor] | None = None
+    ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """Gradients of the graph's inputs, in order, and of what it reads, by qualified name.
 
         Arguments:
             values: as `evaluate` takes them: the inputs, then the outputs' gradients; any
                 leading dimensions, over which the gradients of parameters are summed.
+            parameters: by qualified name, in place of the module's own.
+
+        Returns:
+            The second part holds every parameter and buffer that the steps read, frozen or not.
         """
-        known = self.values(dict(zip(self.inputs, values, strict=True)))
-        leading = torch.broadcast_shapes(*(value.shape[:-1] for value in values))
+        given = self.given(values)
+        known = self.values(given, parameters)
+        leading = torch.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
         known = {
             node: value if isinstance(node, Fixed) else value.expand(*leading, node.size)
             for node, value in known.items()
         }
-        inputs = tuple(known[node] for node in self.outputs.values())
+        inputs = tuple(
+            known[node][..., 0] if name in self.scalars else known[node]
+            for name, node in self.outputs.items()
+        )
         totals = {
             fixed: sum((term.value(known) for term in terms[1:]), terms[0].value(known))
             for fixed, terms in self.deferred.items()
         }
-        return inputs, self.to_parameters(totals)
+        return inputs, self.to_parameters(totals, parameters)
 
-    def to_parameters(self, gradients: Mapping[Fixed, Tensor]) -> dict[str, Tensor]:
+    def to_parameters(
+        self, gradients: Mapping[Fixed, Tensor], parameters: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Carry gradients of fixed values to the parameters that torch computes them from."""
-        tensors = self.read_tensors()
+        tensors = {**self.read_tensors(), **(parameters or {})}
         names = [node.name for node in self.of.parameters if tensors[node.name].is_floating_point()]
         leaves = {name: tensors[name].detach().requires_grad_() for name in names}
         with torch.enable_grad():
@@ -156,6 +167,11 @@ def derivative(graph: Graph) -> Derivative:
         outputs={f"grad_{node.name}": sweep.gradient(node) for node in graph.inputs},
         read_tensors=graph.read_tensors,
         gates=graph.gates,
+        scalars=frozenset(
+            {node.name for node in graph.inputs if node.name in graph.scalars}
+            | {f"grad_{node.name}" for node in graph.inputs if node.name in graph.scalars}
+            | {f"grad_{name}'" for name in graph.outputs if name in graph.scalars}
+        ),
         of=graph,
         deferred={fixed: tuple(terms) for fixed, terms in sweep.deferred.items()},
         adjoints=sweep.adjoints,

@@ -65,9 +65,13 @@ def _shared(ops: Builder, g: Node, first: Node, second: Node) -> tuple[Node, Nod
 
 
 def _pow(ops: Builder, g: Node, y: Node, a: Node, exponent: Node) -> tuple[Node, Node | None]:
-    base = g * exponent * ops.pow(a, exponent - 1)
-    # An exponent that is a number needs no gradient; the logarithm would be NaN below zero.
-    return base, None if ops.constant(exponent) is not None else g * y * ops.log(a)
+    slope = g * exponent * ops.pow(a, exponent - 1)
+    if ops.constant(exponent) is not None:
+        return slope, None
+    # As in torch: a ^ 0 has no slope, and 0 ^ b none in b, where the logarithm is not finite.
+    flat = ops.equal(a, 0) * ops.less_equal(0, exponent)
+    logarithm = ops.log(ops.select(flat, 1, a))
+    return ops.select(ops.equal(exponent, 0), 0, slope), ops.select(flat, 0, g * y * logarithm)
 
 
 def _relu(ops: Builder, g: Node, y: Node, a: Node) -> tuple[Node]:

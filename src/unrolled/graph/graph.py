@@ -5,7 +5,7 @@ Shapes: B batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .functions import FUNCTIONS
 from .nodes import (
     Affine,
     Computed,
@@ -28,6 +29,8 @@ from .nodes import (
     Reduce,
     Slice,
 )
+
+_FUNCTIONS = frozenset(function.value for function in FUNCTIONS.values())
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +53,7 @@ class Graph:
         gates: names of the gates in the order of the rows of the gated parameters, as
             ("i", "f", "g", "o") of an LSTM; empty where the cell names none.
         scalars: names of inputs and outputs that are single numbers, without a feature axis.
+        network: "last" where a readout is read after the last step only, else "every".
     """
 
     name: str
@@ -58,6 +62,7 @@ class Graph:
     read_tensors: Callable[[], Mapping[str, Tensor]] = dict
     gates: tuple[str, ...] = ()
     scalars: frozenset[str] = frozenset()
+    network: str = "every"
 
     @property
     def ops(self) -> Builder:
@@ -96,15 +101,11 @@ class Graph:
             parameters: by qualified name, in place of the module's own.
 
         Raises:
-            ValueError: another number of values than of inputs.
+            ValueError: another number of values than of inputs, or another size or type.
         """
-        if len(values) != len(self.inputs):
-            wanted = ", ".join(node.name for node in self.inputs)
-            raise ValueError(f"{self.name} takes {wanted}; got {len(values)} values")
-        given: dict[Node, Tensor] = {
-            node: value[..., None] if node.name in self.scalars else value
-            for node, value in zip(self.inputs, values, strict=True)
-        }
+        given = self.given(values)
+        if unknown := (parameters or {}).keys() - self.read_tensors().keys():
+            raise ValueError(f"{self.name} has no parameter {', '.join(sorted(unknown))}")
         known = self.values(given, parameters)
         leading = torch.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
         return tuple(
@@ -113,6 +114,26 @@ class Graph:
             else known[node].expand(*leading, node.size)
             for name, node in self.outputs.items()
         )
+
+    def given(self, values: Sequence[Tensor]) -> dict[Node, Tensor]:
+        """The values of the inputs, checked, each [..., size].
+
+        Raises:
+            ValueError: another number of values than of inputs, or another size or type.
+        """
+        if len(values) != len(self.inputs):
+            wanted = ", ".join(node.name for node in self.inputs)
+            raise ValueError(f"{self.name} takes {wanted}; got {len(values)} values")
+        given: dict[Node, Tensor] = {}
+        for node, value in zip(self.inputs, values, strict=True):
+            wide = value[..., None] if node.name in self.scalars else value
+            if wide.dim() == 0 or wide.shape[-1] != node.size:
+                raise ValueError(f"{node.name} must be [..., {node.size}], got {list(value.shape)}")
+            if not value.is_floating_point() or value.dtype is not values[0].dtype:
+                types = ", ".join(str(v.dtype) for v in values)
+                raise ValueError(f"{self.name} takes real numbers of one type; got {types}")
+            given[node] = wide
+        return given
 
     def values(
         self,
@@ -183,12 +204,24 @@ class Graph:
         path: str | Path,
         steps: int | None = None,
         level: str = "textbook",
-        network: str = "every",
+        network: str | None = None,
     ) -> Path:
-        """Draw the graph; see `drawing.draw`."""
+        """Draw the graph into a file.
+
+        Arguments:
+            path: .svg, .png or .pdf; .mmd (Mermaid) or .dot (Graphviz) for text.
+            steps: None for the folded graph, with its delays; otherwise so many steps in a row.
+            level: "textbook" for x, h, o, L, y or the gates of a cell; "operators" for every
+                operator.
+            network: around the cell: "every", "last", "bidirectional" or "encoder-decoder";
+                default the graph's own.
+
+        Raises:
+            ValueError: another ending, level or network, or steps of what carries no state.
+        """
         from .drawing import draw
 
-        return draw(self, path, steps, level, network)
+        return draw(self, path, steps, level, network or self.network)
 
     def __repr__(self) -> str:
         given = ", ".join(f"{node.name}[{node.size}]" for node in self.inputs)
@@ -221,14 +254,15 @@ def _value(
         case Parameter():
             return tensors[node.name]
         case Literal():
-            return node.value.to(like.device)
+            return _like(node.value, like)
         case Computed():
-            return node.operator(*_filled(node.operands, known), **node.options)
+            return _computed(node, known, like)
         case Number():
             return like.new_tensor(node.value).expand(node.size)
         case Pointwise():
             value = node.function.value(*(known[operand] for operand in node.operands))
-            value = value.to(like.dtype)
+            # Truth values are 0 and 1.
+            value = value.to(like.dtype) if value.dtype is torch.bool else value
             return value if value.shape[-1:] == (node.size,) else value.expand(node.size)
         case Affine():
             bias = None if node.bias is None else known[node.bias]
@@ -242,6 +276,25 @@ def _value(
             reduced = vector.sum(-1, keepdim=True) if node.kind == "sum" else None
             return vector.amax(-1, keepdim=True) if reduced is None else reduced
     raise TypeError(f"no value for {type(node).__name__}")
+
+
+def _computed(node: Computed, known: Mapping[Node, Tensor], like: Tensor) -> Any:
+    operands = _filled(node.operands, known)
+    if node.operator in _FUNCTIONS:
+        # Some functions of torch take a number as their second operand only.
+        operands = [o if isinstance(o, Tensor) else like.new_tensor(o) for o in operands]
+    value = node.operator(*operands, **node.options)
+    if isinstance(value, Tensor) and value.dtype is torch.bool:
+        return value.to(like.dtype)
+    # What torch makes from no parameter has the type that the trace had.
+    return value if node.args else _like(value, like)
+
+
+def _like(value: Any, like: Tensor) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    real = value.is_floating_point() and like.is_floating_point()
+    return value.to(like.device, like.dtype if real else value.dtype)
 
 
 def _filled(operands: Any, known: Mapping[Node, Tensor]) -> Any:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .derivative import Derivative
 from .graph import Graph
-from .nodes import Affine, Concat, Input, Literal, Node, Pointwise, Reduce, Slice
+from .nodes import Affine, Concat, Fixed, Input, Literal, Node, Number, Pointwise, Reduce, Slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,9 @@ class Jacobian:
         labels = torch.arange(len(self.pattern))
         linked = self.pattern | self.pattern.T | torch.eye(len(labels), dtype=torch.bool)
         while True:
-            # Every entry takes the smallest label that it is linked to.
+            # Every entry takes the smallest label that it is linked to, then the label of that.
             reached = torch.where(linked, labels, len(labels)).amin(1)
+            reached = reached[reached]
             if torch.equal(reached, labels):
                 break
             labels = reached
@@ -151,7 +152,7 @@ def jacobian(graph: Graph) -> Jacobian:
         raise ValueError(f"{graph.name} is not a step: it has no state to feed back")
     inputs = {node.name: node for node in graph.inputs}
     pattern = _Pattern(graph, [inputs[name] for name in names])
-    rows = [pattern.of[graph.outputs[name]] for name in names]
+    rows = [pattern.entries(graph.outputs[name]) for name in names]
     return Jacobian(graph.derivative(), names, torch.cat(rows))
 
 
@@ -167,8 +168,13 @@ class _Pattern:
             own[:, start : start + node.size] = torch.eye(node.size, dtype=torch.bool)
             self.of[node], start = own, start + node.size
         for node in graph.nodes:
-            if node not in self.of:
+            # What is fixed depends on no state, and may be a large matrix.
+            if node not in self.of and not isinstance(node, (Fixed, Number)):
                 self.of[node] = self._pattern(node)
+
+    def entries(self, node: Node) -> Tensor:
+        nothing = torch.zeros(node.size, self.width, dtype=torch.bool)
+        return self.of.get(node, nothing)
 
     def _pattern(self, node: Node) -> Tensor:
         nothing = torch.zeros(node.size, self.width, dtype=torch.bool)
@@ -176,22 +182,22 @@ class _Pattern:
             case Pointwise():
                 return self._pointwise(node, nothing)
             case Affine(matrix=Literal(value=matrix)):
-                reached = (matrix.cpu() != 0).float() @ self.of[node.vector].float()
+                reached = (matrix.cpu() != 0).float() @ self.entries(node.vector).float()
                 return reached > 0
             case Affine():
-                return nothing | self.of[node.vector].any(0)
+                return nothing | self.entries(node.vector).any(0)
             case Slice():
-                return self.of[node.vector][node.start : node.start + node.size]
+                return self.entries(node.vector)[node.start : node.start + node.size]
             case Concat():
-                return torch.cat([self.of[part] for part in node.parts])
+                return torch.cat([self.entries(part) for part in node.parts])
             case Reduce():
-                return self.of[node.vector].any(0, keepdim=True)
+                return self.entries(node.vector).any(0, keepdim=True)
         return nothing
 
     def _pointwise(self, node: Pointwise, nothing: Tensor) -> Tensor:
         gradients = node.function.rule(node.ops, node, node, *node.operands)
         pattern = nothing
         for operand, gradient in zip(node.operands, gradients, strict=True):
-            if gradient is not None:
+            if gradient is not None and operand in self.of:
                 pattern = pattern | self.of[operand]
         return pattern

@@ -16,9 +16,11 @@ from .build import Builder
 from .graph import Graph
 from .lowering import lower
 from .lowering.lower import vector_of
-from .nodes import Input
+from .lowering.sample import Sample
+from .nodes import Fixed, Input, Node
 from .tidy import tidy
 from .trace import Step, refuse_custom_gradients, trace
+from .verify import verify
 
 
 def graph(model: Any, *examples: Tensor, parameters: Collection[str] = ()) -> Graph:
@@ -29,11 +31,14 @@ def graph(model: Any, *examples: Tensor, parameters: Collection[str] = ()) -> Gr
         ur.graph(lambda X, W, b: torch.relu(X @ W + b), X, W, b, parameters=("W", "b"))
 
     Arguments:
-        model: a cell, a network with a step, or a function of tensors.
-        examples: of a function, one for each argument: [B, size], a single vector [size], or a
-            number. Only their shapes matter.
+        model: a cell, a network with a step, or a function of tensors or module with examples.
+        examples: of a function or module, one for each argument: [B, size], a single vector [size], or a
+            number. Only their shapes matter. A result of more dimensions is flattened.
         parameters: names of the function's arguments that are the same for every sample.
             Arguments whose example is an `nn.Parameter` always are.
+
+    The graph follows the parameters and buffers as they change. Everything else that the step
+    reads (numbers, plain tensors) is as it was when the graph was made.
 
     Raises:
         UnsupportedOperator: an operator is not one that the graph knows; it names the line.
@@ -42,10 +47,18 @@ def graph(model: Any, *examples: Tensor, parameters: Collection[str] = ()) -> Gr
     if not examples and isinstance(model, nn.Module) and hasattr(model, "state_sizes"):
         return _graph_of_step(model)
     if isinstance(model, nn.Module) and not examples:
+        name = type(model).__name__
         raise TypeError(
-            f"graph takes a cell, got {type(model).__name__}; unrolled.Cell.wrap makes one of any "
-            "module with forward(x, state)"
+            f"graph takes a cell, got {name}; unrolled.Cell.wrap makes one of any module with "
+            "forward(x, state); of any other, pass examples of what it takes"
         )
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        name = model.__name__
+        raise TypeError(f"{name} is a class; pass one that is made, {name}(...)")
+    if isinstance(model, nn.Module):
+        return _graph_of_module(model, examples)
+    if isinstance(parameters, str):
+        parameters = (parameters,)
     if not callable(model):
         raise TypeError(f"graph takes a cell or a function, got {type(model).__name__}")
     return _graph_of_function(model, examples, frozenset(parameters))
@@ -65,17 +78,49 @@ def _graph_of_step(model: Any) -> Graph:
     ops = Builder()
     inputs = [ops.input(name, size) for name, size in sizes.items()]
     results = lower(trace(step.call, tensors, values), ops, list(tensors), inputs)
-    if len(results) != len(names):
-        who = f"{type(model).__name__}.step"
-        raise ValueError(f"{who} returned {len(results)} tensors, expected {', '.join(names)}")
-    outputs = {n: vector_of(r, ops) for n, r in zip(names, results, strict=True)}
-    return Graph(
-        name=type(getattr(model, "module", model)).__name__,
+    wanted = [(n, model.state_sizes.get(n)) for n in names]
+    outputs = _step_outputs(type(model).__name__, wanted, results, ops)
+    made = Graph(
+        name=_name_of(model),
         inputs=tuple(inputs),
         outputs=tidy(outputs, ops),
         read_tensors=step.tensors,
         gates=tuple(getattr(model, "gates", ())),
+        network=getattr(model, "at", "every"),
     )
+    verify(made, step.call, tensors, values)
+    return made
+
+
+def _name_of(model: Any) -> str:
+    """The class of the cell, inside a network or a wrapper."""
+    cell = getattr(model, "cell", model)
+    return type(getattr(cell, "module", cell)).__name__
+
+
+def _step_outputs(
+    who: str, wanted: Sequence[tuple[str, int | None]], results: Sequence[Any], ops: Builder
+) -> dict[str, Node]:
+    """What a step returned, by name.
+
+    Raises:
+        ValueError: it returned another number of tensors, or another size.
+    """
+    names = ", ".join(name for name, _ in wanted)
+    if len(results) != len(wanted):
+        raise ValueError(f"{who}.step returned {len(results)} tensors, expected {names}")
+    outputs: dict[str, Node] = {}
+    for (name, size), result in zip(wanted, results, strict=True):
+        node = vector_of(result, ops)
+        flat = not isinstance(result, Sample) or (result.axis, len(result.shape)) == (0, 1)
+        if not flat or size not in (None, node.size):
+            shape = ["batch", *getattr(result, "shape", ())]
+            wanted_shape = f"[batch, {'size' if size is None else size}]"
+            raise ValueError(
+                f"{who}.step returned {name} of shape {shape}, expected {wanted_shape}"
+            )
+        outputs[name] = node
+    return outputs
 
 
 def _input_name(model: Any) -> str:
@@ -101,6 +146,15 @@ def _leaf(tensor: Tensor) -> Tensor:
     return copy.requires_grad_().clone()
 
 
+def _graph_of_module(module: nn.Module, examples: Sequence[Tensor]) -> Graph:
+    """The graph of a module's forward, its parameters by their qualified names."""
+    if hasattr(module, "state_sizes"):
+        raise TypeError(f"{type(module).__name__} is a cell; its sizes are known, pass no examples")
+    named = _named_examples(module.forward, examples)
+    step = Step(module, "forward")
+    return _traced(type(module).__name__, named, step.tensors(), step.call, step.tensors)
+
+
 def _graph_of_function(
     function: Callable[..., Any], examples: Sequence[Tensor], marked: frozenset[str]
 ) -> Graph:
@@ -111,23 +165,44 @@ def _graph_of_function(
         )
     fixed = {n: e for n, e in named.items() if n in marked or isinstance(e, nn.Parameter)}
     given = {n: e for n, e in named.items() if n not in fixed}
+
+    def call(tensors: Mapping[str, Tensor], *vectors: Tensor) -> Any:
+        arguments = {**tensors, **dict(zip(given, vectors, strict=True))}
+        return function(*(arguments[name] for name in named))
+
+    return _traced(_who(function), given, fixed, call, lambda: fixed)
+
+
+def _traced(
+    name: str,
+    given: Mapping[str, Tensor],
+    fixed: Mapping[str, Tensor],
+    call: Callable[..., Any],
+    read_tensors: Callable[[], Mapping[str, Tensor]],
+) -> Graph:
+    """The graph of `call(tensors, *vectors)`, whose vectors are like the given examples."""
     batched = _is_batched(given)
     sizes = {n: e.shape[1:] if batched else e.shape for n, e in given.items()}
 
     def values(batch: int) -> list[Tensor]:
         return [torch.zeros(batch, *size, dtype=given[n].dtype) for n, size in sizes.items()]
 
-    def call(tensors: Mapping[str, Tensor], *vectors: Tensor) -> Any:
-        def one(*vectors: Tensor) -> Any:
-            arguments = {**tensors, **dict(zip(given, vectors, strict=True))}
-            return function(*(arguments[name] for name in named))
+    def function(tensors: Mapping[str, Tensor], *vectors: Tensor) -> Any:
+        if batched:
+            return call(tensors, *vectors)
+        return torch.vmap(lambda *single: call(tensors, *single))(*vectors)
 
-        return one(*vectors) if batched else torch.vmap(one)(*vectors)
-
+    _check_gradients(function, fixed, values(2))
     ops = Builder()
     inputs = [ops.input(name, max(size.numel(), 1)) for name, size in sizes.items()]
-    results = lower(trace(call, fixed, values), ops, list(fixed), inputs)
-    return _function_graph(_who(function), inputs, results, ops, sizes, fixed)
+    results = lower(trace(function, fixed, values), ops, list(fixed), inputs)
+    if not all(isinstance(result, (Sample, Fixed)) for result in results):
+        raise TypeError(f"{name} must return tensors")
+    if any(isinstance(result, Sample) and result.axis for result in results):
+        raise ValueError(f"{name} must return the batch as its first dimension")
+    made = _function_graph(name, inputs, results, ops, sizes, read_tensors)
+    verify(made, function, fixed, values)
+    return made
 
 
 def _function_graph(
@@ -136,7 +211,7 @@ def _function_graph(
     results: Sequence[Any],
     ops: Builder,
     sizes: Mapping[str, torch.Size],
-    fixed: Mapping[str, Tensor],
+    read_tensors: Callable[[], Mapping[str, Tensor]],
 ) -> Graph:
     names = [name] if len(results) == 1 else [f"{name}_{k + 1}" for k in range(len(results))]
     outputs = {n: vector_of(r, ops) for n, r in zip(names, results, strict=True)}
@@ -146,7 +221,7 @@ def _function_graph(
         name=name,
         inputs=tuple(inputs),
         outputs=tidy(outputs, ops),
-        read_tensors=lambda: fixed,
+        read_tensors=read_tensors,
         scalars=frozenset(scalars),
     )
 
@@ -162,7 +237,10 @@ def _named_examples(function: Callable[..., Any], examples: Sequence[Tensor]) ->
     named = {}
     for name, example in given.items():
         if not isinstance(example, Tensor) or not example.is_floating_point():
-            raise TypeError(f"the example of {name} must be a tensor of floating-point numbers")
+            kind = example.dtype if isinstance(example, Tensor) else type(example).__name__
+            raise TypeError(
+                f"the example of {name} must be a tensor of floating-point numbers, got {kind}"
+            )
         named[name] = example
     return named
 

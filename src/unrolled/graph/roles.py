@@ -7,10 +7,10 @@ its name, as U_f. After Goodfellow, Bengio and Courville, "Deep Learning", secti
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .nodes import Affine, Fixed, Input, Node, Parameter
+from .nodes import Affine, Fixed, Input, Node, Parameter, Pointwise
 from .views import cut
 
 if TYPE_CHECKING:
@@ -23,39 +23,78 @@ class Role:
 
     Attributes:
         letter: "U", "W" or "V".
-        gate: the gate that it is for; a number where a letter has several maps and no names.
+        label: the gate that it is for, a number where there are several unnamed ones, or None.
+        source: the state that it maps, where a gate has several maps of one letter.
     """
 
     letter: str
-    gate: str | None = None
+    label: str | None = None
+    source: str = ""
 
     @property
     def symbol(self) -> str:
-        return self.letter if self.gate is None else f"{self.letter}_{self.gate}"
+        below = f"{self.label or ''}{self.source}"
+        return f"{self.letter}_{below}" if below else self.letter
 
     @property
     def bias(self) -> str:
         """The symbol of the map's bias: c for the output's, b for all others."""
         letter = "c" if self.letter == "V" else "b"
-        return letter if self.gate is None else f"{letter}_{self.gate}"
+        return letter if self.label is None else f"{letter}_{self.label}"
 
 
 def roles(graph: Graph) -> dict[Affine, Role]:
-    """The role of every affine map of the graph, in the order of computing."""
+    """The role of every affine map of the graph, in the order of computing.
+
+    The maps that are added up to one pre-activation have one label.
+    """
     maps = [node for node in graph.nodes if isinstance(node, Affine)]
     first = graph.inputs[0].name if graph.inputs else ""
     new = frozenset(node for node in graph.outputs.values() if not isinstance(node, Input))
     letters = {node: _letter(node, first, new) for node in maps}
-    gates = {node: gate_of(node.matrix, graph.gates) for node in maps}
-    nameless = Counter(letters[node] for node in maps if gates[node] is None)
-    numbers: Counter[str] = Counter()
-    found = {}
-    for node in maps:
-        letter, gate = letters[node], gates[node]
-        if gate is None and nameless[letter] > 1:
-            numbers[letter] += 1
-            gate = str(numbers[letter])
-        found[node] = Role(letter, gate)
+    labels = _labels(graph, letters)
+    found = {node: Role(letters[node], labels[node]) for node in maps}
+    often = Counter(role.symbol for role in found.values())
+    for node, role in found.items():
+        if often[role.symbol] > 1 and role.letter != "V":
+            states = (_direct_inputs(node.vector, new) or set()) - {first}
+            found[node] = replace(role, source="".join(sorted(states)))
+    return _apart(found)
+
+
+def _labels(graph: Graph, letters: dict[Affine, str]) -> dict[Affine, str | None]:
+    """The gate of every map, or the number of its pre-activation where there are several."""
+    users: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        for argument in node.args:
+            users.setdefault(argument, []).append(node)
+    gates = {node: gate_of(node.matrix, graph.gates) for node in letters}
+    found: dict[Affine, str | None] = dict(gates)
+    for readouts in (False, True):
+        unnamed = [n for n in letters if gates[n] is None and (letters[n] == "V") == readouts]
+        sums = list(dict.fromkeys(_sum_of(node, users) for node in unnamed))
+        if len(sums) > 1:
+            found |= {n: str(sums.index(_sum_of(n, users)) + 1) for n in unnamed}
+    return found
+
+
+def _sum_of(node: Node, users: dict[Node, list[Node]]) -> Node:
+    """The largest sum that a map is added up to: its pre-activation."""
+    while len(users.get(node, ())) == 1:
+        user = users[node][0]
+        if not (isinstance(user, Pointwise) and user.function.name == "add"):
+            break
+        node = user
+    return node
+
+
+def _apart(found: dict[Affine, Role]) -> dict[Affine, Role]:
+    """The roles with a number added where two maps would still have one symbol."""
+    seen: Counter[str] = Counter()
+    for node, role in found.items():
+        seen[role.symbol] += 1
+        if seen[role.symbol] > 1:
+            found[node] = replace(role, source=f"{role.source}{seen[role.symbol]}")
     return found
 
 

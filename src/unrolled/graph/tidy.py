@@ -25,6 +25,9 @@ def tidy(outputs: Mapping[str, Node], ops: Builder) -> dict[str, Node]:
     while True:
         nodes = reachable(rewritten.values())
         rewrite = _Rewrite(ops, _users(nodes, rewritten))
+        for node in nodes:
+            # In order, so that no chain of values is too long for the stack.
+            rewrite.of(node)
         new = {name: rewrite.of(node) for name, node in rewritten.items()}
         if new == rewritten:
             return new

@@ -127,6 +127,11 @@ def trace(
         Call(a, _shapes(a.meta.get("val"), b.meta.get("val")))
         for a, b in zip(first[:-1], second[:-1], strict=True)
     )
+    for a, b in zip(first, second, strict=True):
+        if a.op == "get_attr":
+            one, other = getattr(modules[0], str(a.target)), getattr(modules[1], str(b.target))
+            if isinstance(one, Tensor) and not _alike(one, other):
+                raise UnsupportedOperator("a constant", "", "depends on the size of the batch")
     held = {str(n.target): getattr(modules[0], str(n.target)) for n in first if n.op == "get_attr"}
     results = tuple(pytree.tree_leaves(first[-1].args[0]))
 
@@ -167,7 +172,7 @@ def _recorded(function: Callable[..., Any], tensors: dict[str, Tensor], values: 
         try:
             return make_fx(pure)(tensors, *values)
         except RuntimeError as error:
-            if "tracing tensor" not in str(error):
+            if "tracing tensor" not in str(error) and "data-dependent" not in str(error):
                 raise
             line = user_line(traceback.extract_tb(error.__traceback__))
             what = "the step"
@@ -193,6 +198,10 @@ def _dim(a: int, b: int) -> Dim:
     per_sample, rest = divmod(b - a, BATCHES[1] - BATCHES[0])
     assert rest == 0
     return Dim(a - per_sample * BATCHES[0], per_sample)
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 def _refuse_batch_as_number(
@@ -248,15 +257,14 @@ def user_line(stack: Sequence[traceback.FrameSummary]) -> str:
 
 
 class Step(nn.Module):
-    """The step of a model as a module's forward, for `torch.func.functional_call`."""
+    """A method of a model as a module's forward, for `torch.func.functional_call`."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, method: str = "step"):
         super().__init__()
-        self.model = model
+        self.model, self.method = model, method
 
     def forward(self, *values: Tensor) -> Any:
-        step: Any = self.model.step
-        return step(*values)
+        return getattr(self.model, self.method)(*values)
 
     def tensors(self) -> dict[str, Tensor]:
         """The model's parameters and buffers, by their names in the model."""
@@ -264,6 +272,26 @@ class Step(nn.Module):
         return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
     def call(self, tensors: Mapping[str, Tensor], *values: Tensor) -> Any:
-        """One step with other parameters and buffers."""
+        """One step with other parameters and buffers.
+
+        Raises:
+            UnsupportedOperator: the step keeps something on the module, as `self.last = h`.
+        """
         named = {f"model.{name}": tensor for name, tensor in tensors.items()}
-        return torch.func.functional_call(self, named, values)
+        before = {module: dict(vars(module)) for module in self.model.modules()}
+        try:
+            return torch.func.functional_call(self, named, values)
+        finally:
+            _restore(before)
+
+
+def _restore(before: Mapping[nn.Module, dict[str, Any]]) -> None:
+    """Take back what a step set on its modules, and refuse the step for it."""
+    changed = []
+    for module, attributes in before.items():
+        now = vars(module)
+        changed += [n for n in now if n not in attributes or now[n] is not attributes[n]]
+        now.clear()
+        now.update(attributes)
+    if changed:
+        raise UnsupportedOperator("the step", "", f"keeps {', '.join(changed)} on its module")

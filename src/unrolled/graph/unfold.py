@@ -23,8 +23,8 @@ def unfold(graph: Graph, steps: int) -> Graph:
     Raises:
         ValueError: `steps` is below 1, or the graph is not that of a step.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be a whole number from 1 up, got {steps}")
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be a whole number from 1 up, got {steps!r}")
     names = [node.name for node in graph.inputs if node.name in graph.outputs]
     if not names:
         raise ValueError(f"{graph.name} is not a step: it has no state to feed back")
@@ -51,6 +51,9 @@ class _Copy:
     def __init__(self, graph: Graph, given: dict[str, Node]):
         self.ops = graph.ops
         self.made: dict[Node, Node] = {node: given[node.name] for node in graph.inputs}
+        for node in graph.nodes:
+            # In order, so that no chain of values is too long for the stack.
+            self.of(node)
 
     def of(self, node: Node) -> Node:
         if node not in self.made:

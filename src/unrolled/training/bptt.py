@@ -22,57 +22,23 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..cells import Cell
+from ..cells import Cell, Jordan
 from ..engines import Engine, Problem, choose
 from ..graph import Graph, graph
 from ..graph.derivative import Derivative
-from ..graph.nodes import Affine, Fixed, Node
+from ..graph.nodes import Affine, Fixed, Input, Node, Number
 from ..graph.roles import roles
 from ..nn import Network
 from ..unroll import problem_of
+from .gradients import Gradients, symbols_of
 from .losses import LOSSES, Loss
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Gradients(Mapping[str, Tensor]):
-    """The gradients of a loss, by the textbook's symbols.
-
-    `gradients["U"]`, `["W"]`, `["b"]`, `["V"]`, `["c"]`; for a gate `["U_f"]`, and so on.
-
-    Attributes:
-        loss: the sum over samples and valid steps.
-        steps: the gradients of x(t), of every state, of o(t), and where the readout is inside
-            the cell of its hidden layer h(t), each [B, T, size].
-        initial: of the state before the first step, each [B, size].
-        parameters: by qualified name.
-        symbols: by the textbook's symbol.
-    """
-
-    loss: Tensor
-    steps: Mapping[str, Tensor]
-    initial: Mapping[str, Tensor]
-    parameters: Mapping[str, Tensor]
-    symbols: Mapping[str, Tensor]
-
-    def __getitem__(self, symbol: str) -> Tensor:
-        return self.symbols[symbol]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.symbols)
-
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def __repr__(self) -> str:
-        over_time = ", ".join(f"{name}(t)" for name in self.steps)
-        return f"Gradients(loss={self.loss.item():.6g}, {over_time}, {', '.join(self.symbols)})"
 
 
 def bptt(
@@ -102,24 +68,42 @@ def bptt(
         ValueError: an argument does not fit.
         UnsupportedOperator: the graph does not know an operator of the step.
     """
-    if steps is not None and steps < 1:
-        raise ValueError(f"steps must be a whole number from 1 up, or None, got {steps}")
+    if steps is not None and (not isinstance(steps, int) or steps < 1):
+        raise ValueError(f"steps must be a whole number from 1 up, or None, got {steps!r}")
     cell = model.cell if isinstance(model, Network) else model
     problem = problem_of(cell, inputs, state, lengths, forced)
     network = _with_output(graph(model), model)
     with torch.no_grad():
         walk = _Walk(network, problem, engine)
         o = walk.outputs()
-    loss = loss or LOSSES.get(getattr(model, "output", "identity"))
-    if loss is None:
-        raise ValueError(
-            f"no loss belongs to the output {getattr(model, 'output', '')!r}; pass loss="
-        )
-    last = getattr(model, "at", "every") == "last"
-    total, from_loss = _loss_and_gradient(problem, o, targets, loss, last)
+    last = isinstance(model, Network) and model.at == "last"
+    each, from_loss = _loss_and_gradient(problem, o, targets, loss or _loss_of(model), last)
     with torch.no_grad():
-        over_time = walk.back(from_loss, steps)
-    return walk.gradients(total, over_time)
+        found = walk.gradients(each, walk.back(from_loss, steps))
+    return _with_learned_start(found, model, problem)
+
+
+def _loss_of(model: Cell | Network) -> Loss:
+    output = model.output if isinstance(model, (Network, Jordan)) else "identity"
+    if output not in LOSSES:
+        raise ValueError(f"no loss belongs to the output {output!r}; pass loss=")
+    return LOSSES[output]
+
+
+def _with_learned_start(found: Gradients, model: Cell | Network, problem: Problem) -> Gradients:
+    """The gradients of parameters with what reaches them through the initial state."""
+    leaves = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    starts = zip(problem.state, found.initial.values(), strict=True)
+    reached = [(start, gradient) for start, gradient in starts if start.requires_grad]
+    if not reached or not leaves:
+        return found
+    outputs, incoming = zip(*reached, strict=True)
+    through = torch.autograd.grad(outputs, list(leaves.values()), incoming, allow_unused=True)
+    parameters = dict(found.parameters)
+    for name, gradient in zip(leaves, through, strict=True):
+        if gradient is not None:
+            parameters[name] = parameters.get(name, 0) + gradient
+    return replace(found, parameters=parameters)
 
 
 def _with_output(step: Graph, model: Cell | Network) -> Graph:
@@ -128,7 +112,7 @@ def _with_output(step: Graph, model: Cell | Network) -> Graph:
     if isinstance(model, Network):
         outputs["o"] = step.outputs[model.emits[0]]
     readouts = [node for node, role in roles(step).items() if role.letter == "V"]
-    if hasattr(model, "output") and "o" not in outputs and readouts:
+    if isinstance(model, Jordan) and readouts:
         # A cell that feeds its output back holds its readout inside.
         outputs["o"] = readouts[-1]
     return replace(step, outputs=outputs)
@@ -137,27 +121,32 @@ def _with_output(step: Graph, model: Cell | Network) -> Graph:
 def _loss_and_gradient(
     problem: Problem, o: Tensor, targets: Tensor, loss: Loss, last: bool
 ) -> tuple[Tensor, Tensor]:
-    """The loss, and its gradient with respect to o, [B, T, O]."""
+    """L(t) of every step, and the gradient of their sum with respect to o, [B, T, O]."""
     valid = problem.valid
     reached = None if valid is None else valid.any(1) if last else valid
     with torch.enable_grad():
         leaf = o.detach().requires_grad_()
         read = problem.last(leaf, leaf.new_zeros(len(leaf), leaf.shape[-1])) if last else leaf
-        targets = _checked_targets(read, targets, reached, loss is LOSSES["softmax"])
+        targets = _checked_targets(read, targets, reached, loss)
         each = loss(read, targets)
-        total = (each if reached is None else each.masked_fill(~reached, 0)).sum()
-        return total.detach(), torch.autograd.grad(total, leaf)[0]
+        if each.shape != read.shape[:-1]:
+            raise ValueError(
+                f"loss must give L(t) for every step, {list(read.shape[:-1])}; "
+                f"it gave {list(each.shape)}"
+            )
+        each = each if reached is None else each.masked_fill(~reached, 0)
+        return each.detach(), torch.autograd.grad(each.sum(), leaf)[0]
 
 
-def _checked_targets(
-    read: Tensor, targets: Tensor, reached: Tensor | None, classes: bool
-) -> Tensor:
+def _checked_targets(read: Tensor, targets: Tensor, reached: Tensor | None, loss: Loss) -> Tensor:
     """The targets, zero where no loss is taken."""
-    numbers = classes and not targets.is_floating_point()
+    numbers = loss is LOSSES["softmax"] and not targets.is_floating_point()
     wanted = list(read.shape[:-1] if numbers else read.shape)
-    if list(targets.shape) != wanted:
+    if loss in LOSSES.values() and list(targets.shape) != wanted:
         raise ValueError(f"targets must be {wanted}, got {list(targets.shape)}")
-    if reached is not None:
+    if loss in LOSSES.values() and not (numbers or targets.is_floating_point()):
+        raise ValueError(f"targets must be real numbers, got {targets.dtype}")
+    if reached is not None and targets.shape[: reached.dim()] == reached.shape:
         # What stands in the padding may be no target at all, such as -100.
         wide = reached.reshape(*reached.shape, *(1,) * (targets.dim() - reached.dim()))
         targets = targets.masked_fill(~wide, 0)
@@ -177,11 +166,13 @@ class _Walk:
         self.derivative: Derivative = step.derivative()
         chosen, _ = choose(engine, problem)
         states = chosen.solve(problem).states
+        self.x = step.inputs[0].name
         self.names = list(problem.cell.state_sizes)
         before = [
             self._before(name, start, states[name])
             for name, start in zip(self.names, problem.state, strict=True)
         ]
+        self.states = [states[name] for name in self.names]
         self.values: list[Tensor] = [problem.inputs, *before]  # each [B, T, size]
         self.fixed = step.fixed_values(step.read_tensors())
         self.loss_at = "o" if "o" in step.outputs else self.names[0]
@@ -196,19 +187,32 @@ class _Walk:
         """Every value of the derivative that is asked for, at every step, [B, T, size]."""
         return self._to_the_start(from_loss) if reach is None else self._back(from_loss, reach)
 
-    def gradients(self, loss: Tensor, over_time: Mapping[Node, Tensor]) -> Gradients:
+    def gradients(self, each: Tensor, over_time: Mapping[Node, Tensor]) -> Gradients:
         """Name the gradients, and sum the deferred ones over samples and steps."""
         totals: dict[Fixed, Tensor] = {}
         for fixed, terms in self.derivative.deferred.items():
             totals[fixed] = torch.stack([term.value(over_time) for term in terms]).sum(0)
-        steps = {name: over_time[node] for name, node in self._watched().items()}
-        initial = {name: self._carried(over_time)[name][:, 0] for name in self.names}
-        parameters = self.derivative.to_parameters(totals)
-        return Gradients(loss, steps, initial, parameters, _symbols(self.derivative, totals))
+        carried = self._carried(over_time)
+        names = [self.x, *self.step.outputs]
+        states = [*self.states, *([] if self.loss_at in self.names else [self.outputs()])]
+        return Gradients(
+            loss=each.sum(),
+            losses=each,
+            trajectory=dict(zip(names, [self.values[0], *states], strict=True)),
+            steps={name: over_time[node] for name, node in self._watched().items()},
+            initial={name: carried[name][:, 0] for name in self.names},
+            parameters=self.derivative.to_parameters(totals),
+            symbols=symbols_of(self.derivative, totals),
+        )
 
     def _before(self, name: str, start: Tensor, after: Tensor) -> Tensor:
         """A state component as the steps read it."""
-        before = torch.cat([start[:, None], after[:, :-1]], dim=1)
+        before = torch.cat([start[:, None], after], dim=1)
+        steps = torch.arange(after.shape[1], device=after.device).expand(len(after), -1)
+        if self.problem.lengths is not None:
+            # Beyond its length a sequence keeps its last state, where the step has a derivative.
+            steps = steps.minimum(self.problem.lengths[:, None])
+        before = before.gather(1, steps[:, :, None].expand(-1, -1, after.shape[2]))
         forcing = self.problem.forced.get(name)
         if forcing is None:
             return before
@@ -218,14 +222,16 @@ class _Walk:
 
     def _watched(self) -> dict[str, Node]:
         """The values whose gradients are given at every step."""
-        adjoints, outputs = self.derivative.adjoints, self.step.outputs
-        zero = {name: self.step.ops.number(0, node.size) for name, node in outputs.items()}
-        x = self.step.inputs[0].name
-        found = {x: self.derivative.outputs[f"grad_{x}"]}
-        found |= {name: adjoints.get(node, zero[name]) for name, node in outputs.items()}
-        readout = outputs.get("o")
-        if isinstance(readout, Affine) and "h" not in found:
-            found["h"] = adjoints[readout.vector]
+        incoming = {n.name: n for n in self.derivative.inputs}
+        found = {self.x: self.derivative.outputs[f"grad_{self.x}"]}
+        for name, node in self.step.outputs.items():
+            # What a step hands on as it got it is another value than the one that it got.
+            own = not isinstance(node, (Input, Fixed, Number))
+            found[name] = self.derivative.adjoints[node] if own else incoming[f"grad_{name}'"]
+        readout = self.step.outputs.get("o")
+        inside = isinstance(readout, Affine) and readout.vector not in self.step.outputs.values()
+        if isinstance(readout, Affine) and inside and "h" not in found:
+            found["h"] = self.derivative.adjoints[readout.vector]
         return found
 
     def _wanted(self) -> list[Node]:
@@ -238,7 +244,14 @@ class _Walk:
         given = dict(zip(self.derivative.inputs, [*values, *gradients], strict=True))
         known = self.derivative.values({**given, **self.fixed}, wanted=self._wanted())
         leading = values[0].shape[:-1]
-        return {node: known[node].expand(*leading, node.size) for node in self._wanted()}
+        valid = self.problem.valid
+        found = {node: known[node].expand(*leading, node.size) for node in self._wanted()}
+        if valid is None:
+            return found
+        beyond = ~valid[:, at, None]
+        forward = set(self.step.nodes)
+        # Zero times what may not be finite there.
+        return {n: v if n in forward else v.masked_fill(beyond, 0) for n, v in found.items()}
 
     def _incoming(self, carried: Mapping[str, Tensor], from_loss: Tensor) -> dict[str, Tensor]:
         incoming = dict(carried)
@@ -252,8 +265,9 @@ class _Walk:
         """The gradients of the states before a step; what is forced depends on no earlier one."""
         carried = {name: known[self.derivative.outputs[f"grad_{name}"]] for name in self.names}
         for name, forcing in self.problem.forced.items():
-            free = 0 if forcing.mask is None else ~forcing.mask[:, at, None]
-            carried[name] = carried[name] * free
+            mask = torch.ones_like(carried[name], dtype=torch.bool)
+            cut = mask if forcing.mask is None else forcing.mask[:, at, None]
+            carried[name] = carried[name].masked_fill(cut, 0)
         return carried
 
     def _nothing(self, at: Any) -> dict[str, Tensor]:
@@ -298,26 +312,3 @@ class _Walk:
 def _one_step_earlier(gradients: Tensor) -> Tensor:
     """The gradients of the states before each step, as those after the step before it."""
     return torch.cat([gradients[:, 1:], torch.zeros_like(gradients[:, :1])], dim=1)
-
-
-def _symbols(derivative: Derivative, totals: Mapping[Fixed, Tensor]) -> dict[str, Tensor]:
-    """The gradients by the textbook's symbols."""
-    found: dict[str, Tensor] = {}
-    terms: dict[str, Any] = {}
-    named = roles(derivative.of)
-    for letter in "UWV":
-        for node, role in named.items():
-            if role.letter != letter or node.matrix not in totals:
-                continue
-            found[role.symbol] = totals[node.matrix]
-            if node.bias is not None and node.bias in totals:
-                # Biases that are only ever added together have one gradient and one symbol.
-                term = derivative.deferred[node.bias]
-                same = terms.setdefault(role.bias, term) == term
-                symbol = role.bias if same else role.bias.replace("_", "_h", 1)
-                found[symbol] = totals[node.bias]
-    for letter in "UWb":
-        parts = [found.get(f"{letter}_{gate}") for gate in derivative.gates]
-        if parts and all(part is not None for part in parts):
-            found[letter] = torch.cat([part for part in parts if part is not None])
-    return found

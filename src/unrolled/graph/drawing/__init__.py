@@ -1,119 +1,19 @@
 """Drawings of a graph: as a textbook draws it, and with every operator.
 
-| file | what |
+| file or folder | what |
 |---|---|
-| picture.py, geometry.py, painting.py | circles, boxes and arrows; their lines; on paper |
-| networks.py, sequences.py, forms.py | a network, folded and unrolled: x, h, o, L, y |
-| inside.py, wiring.py, placing.py, condensed.py | the gates and operators of one step |
-| operators.py, layered.py, elements.py | every operator |
-| markup.py | every operator, for Mermaid and Graphviz |
+| levels.py | which drawing of a graph, into which file |
+| networks/ | a network as circles x, h, o, L, y in a row, folded and unrolled |
+| inside/ | one step as gates and elementwise operators around its state line |
+| operators/ | every operator: as a picture, for Mermaid, for Graphviz |
+| layered/ | where the nodes and edges of any graph stand, in layers |
+| picture/ | circles, boxes and arrows, and how they come on paper |
+| forms.py, symbols.py | what a drawing shows of a cell; names as mathematics |
 
-Nothing is imported from matplotlib before something is drawn.
+`levels` chooses one of `networks`, `inside` and `operators`; each of them makes a `picture`, and
+none knows of the others. Nothing is imported from matplotlib before something is drawn.
 """
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from ...naming import one_of
-from ..graph import Graph
-
-if TYPE_CHECKING:
-    from .picture import Picture
-
-LEVELS = ("textbook", "operators")
-NETWORKS = ("every", "last", "bidirectional", "encoder-decoder")
-_PICTURES = (".svg", ".png", ".pdf")
-_MARKUP = {".mmd": "mermaid", ".dot": "dot", ".gv": "dot"}
+from .levels import LEVELS, NETWORKS, draw, is_row, picture_of
 
 __all__ = ["LEVELS", "NETWORKS", "draw", "is_row", "picture_of"]
-
-
-def draw(
-    graph: Graph,
-    path: str | Path,
-    steps: int | None = None,
-    level: str = "textbook",
-    network: str = "every",
-) -> Path:
-    """Draw the graph into a file.
-
-    Arguments:
-        path: .svg, .png or .pdf for a picture; .mmd (Mermaid), .dot or .gv (Graphviz) for a text
-            that other programs draw. Texts hold every operator, at either level.
-        steps: None for the folded graph, with its delays; otherwise that many steps in a row.
-        level: "textbook" or "operators". See `picture_of`.
-        network: "every", "last", "bidirectional" or "encoder-decoder".
-
-    Raises:
-        ValueError: another ending, level or network; `steps` is not a whole number from 1 up,
-            or the graph carries no state from step to step; a network around operators.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (*_PICTURES, *_MARKUP):
-        known = ", ".join((*_PICTURES, *_MARKUP))
-        raise ValueError(f"cannot draw {path.name!r}: the name must end in one of {known}")
-    if suffix in _PICTURES:
-        return picture_of(graph, steps, level, network).save(path)
-    _check(graph, steps, level, network)
-    if network != "every":
-        raise ValueError(f"{suffix} holds the operators of the step alone; leave out network")
-    from . import markup
-
-    path.write_text(getattr(markup, _MARKUP[suffix])(graph, steps), encoding="utf-8")
-    return path
-
-
-def picture_of(
-    graph: Graph, steps: int | None = None, level: str = "textbook", network: str = "every"
-) -> Picture:
-    """The picture that `draw` saves.
-
-    At the level "operators" every operator is drawn. At the level "textbook":
-
-    - a cell of one layer, or with a readout `o`, or in any network but "every", is a row of
-      circles x, h, o, L, y, folded or unrolled (`networks`);
-    - another cell is drawn from inside, its gates and its state line (`inside`), unless it has
-      more than 25 blocks: then it is one box in a row;
-    - a function, which carries no state, is drawn by its operators.
-    """
-    _check(graph, steps, level, network)
-    from .forms import carried_names
-
-    if level == "operators" or not carried_names(graph):
-        from .operators import operators_picture
-
-        return operators_picture(graph, steps)
-    if is_row(graph, network):
-        from .networks import network_picture
-
-        return network_picture(graph, steps, network)
-    from .inside import inside_picture
-
-    return inside_picture(graph, steps)
-
-
-def is_row(graph: Graph, network: str = "every") -> bool:
-    """Whether the textbook level draws a cell as a row of circles, not from inside."""
-    from .inside import has_inside
-
-    return network != "every" or not has_inside(graph)
-
-
-def _check(graph: Graph, steps: int | None, level: str, network: str) -> None:
-    from .forms import carried_names
-
-    one_of(level, LEVELS, "level")
-    one_of(network, NETWORKS, "network")
-    whole = isinstance(steps, int) and not isinstance(steps, bool)
-    if steps is not None and not (whole and steps >= 1):
-        raise ValueError(f"steps must be a whole number from 1 up, or None, got {steps!r}")
-    carries = bool(carried_names(graph))
-    if steps is not None and not carries:
-        raise ValueError(f"{graph.name} carries no state to unroll; leave out steps")
-    if network != "every" and not carries:
-        raise ValueError(f"{graph.name} carries no state; leave out network")
-    if network != "every" and level == "operators":
-        raise ValueError('network is drawn at the level "textbook" only')

@@ -5,6 +5,28 @@ from __future__ import annotations
 import re
 
 ELLIPSIS = r"\ldots"
+TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
+# What elementwise functions are written as, where not by their names.
+SIGNS = {
+    "add": "+",
+    "sub": MINUS,
+    "mul": TIMES,
+    "div": "\N{DIVISION SIGN}",
+    "neg": MINUS,
+    "sigmoid": "\N{GREEK SMALL LETTER SIGMA}",
+    "relu": "ReLU",
+    "maximum": "max",
+    "minimum": "min",
+    "less": "<",
+    "less_equal": "\N{LESS-THAN OR EQUAL TO}",
+    "equal": "=",
+}
+
+
+def sign(function: str) -> str:
+    """An elementwise function by its sign as mathematics, or by its name."""
+    written = SIGNS.get(function, function)
+    return written if written.isascii() and written.isalnum() else f"${written}$"
 
 
 def vector(name: str, time: str = "") -> str:

@@ -26,7 +26,7 @@ _FILLED |= {"new_zeros": 0.0, "new_ones": 1.0, "zero": 0.0}
 # The value is the last positional argument.
 _FULL = ("full", "full_like", "new_full", "fill")
 SPLITS = ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")
-_UNCHANGED = ("clone", "contiguous", "alias", "lift_fresh_copy", "lift_fresh")
+_UNCHANGED = ("clone", "alias", "lift_fresh_copy")
 
 
 def lower(
@@ -56,9 +56,25 @@ class _Lowering:
         self.leaves = iter([*tensors, *inputs])
 
     def results(self) -> list[Sample | Fixed]:
+        needed = self._needed()
         for call in self.trace.calls:
-            self.known[call.node] = self._value(call)
+            if call.node.target is aten.copy_.default:
+                reason = "writes to a parameter, a buffer or an argument of the step"
+                raise self._refusal(call, reason)
+            if call.node in needed or call.node.op == "placeholder":
+                self.known[call.node] = self._value(call)
         return [self._filled(result) for result in self.trace.results]
+
+    def _needed(self) -> set[fx.Node]:
+        """The nodes that the results depend on."""
+        pending = [node for node in self.trace.results if isinstance(node, fx.Node)]
+        found: set[fx.Node] = set()
+        while pending:
+            node = pending.pop()
+            if node not in found:
+                found.add(node)
+                pending.extend(node.all_input_nodes)
+        return found
 
     def _value(self, call: Call) -> Any:
         match call.node.op:
@@ -71,8 +87,6 @@ class _Lowering:
         if call.node.target is operator.getitem and isinstance(arguments[0], (list, tuple)):
             which = arguments[1]
             return arguments[0][which] if which < len(arguments[0]) else None
-        if call.node.target is aten.copy_.default:
-            raise self._refusal(call, "writes to a parameter, a buffer or an argument of the step")
         if _draws(call):
             raise self._refusal(call, "draws random numbers; in eval() dropout does not")
         if any(isinstance(leaf, Sample) for leaf in pytree.tree_leaves([arguments, options])):
@@ -125,6 +139,8 @@ class _Lowering:
             return arguments[0]
         if call.name == "sym_size":
             raise self._refusal(call, "reads the size of the batch")
+        if call.shapes is None:
+            raise self._refusal(call)
         if isinstance(call.shapes, list):
             return self._several(call, arguments, options)
         if any(dim.per_sample for dim in call.shapes):
@@ -163,14 +179,14 @@ class _Lowering:
         if isinstance(first, Fixed):
             if call.name in _UNCHANGED:
                 return first
-            if call.name in ("view", "reshape", "_unsafe_view"):
+            if call.name in ("view", "_unsafe_view"):
                 return self.ops.reshaped(first, shape)
             if call.name in ("t", "transpose") and len(shape) == 2 and shape == first.shape[::-1]:
                 return self.ops.transposed(first)
             if call.name == "slice" and list(arguments[4:]) in ([], [1]):
-                start = arguments[2] or 0
-                start += first.shape[arguments[1]] if start < 0 else 0
-                return self.ops.part(first, arguments[1], start, start + shape[arguments[1]])
+                dim = arguments[1] % len(shape)
+                start = slice(*arguments[2:4]).indices(first.shape[dim])[0]
+                return self.ops.part(first, dim, start, start + shape[dim])
         return self.ops.computed(call.node.target, arguments, shape, **options)
 
     def _filled(self, operands: Any) -> Any:

@@ -78,7 +78,7 @@ def _hardshrink(ops: Builder, a: Node, width: float = 0.5) -> Node:
 
 def _truth(ops: Builder, a: Value) -> Node:
     """1 where a is not zero."""
-    return 1 - ops.equal(a, 0)
+    return ops.equal(ops.equal(a, 0), 0)
 
 
 def _same(ops: Builder, a: Node, **options: Any) -> Node:
@@ -95,11 +95,9 @@ POINTWISE: dict[str, Callable[..., Node]] = {
     "rsub": lambda ops, a, b, alpha=1: ops.sub(b, ops.mul(a, alpha)),
     "mul": lambda ops, a, b: ops.mul(a, b),
     "div": lambda ops, a, b: ops.div(a, b),
-    "true_divide": lambda ops, a, b: ops.div(a, b),
     "addcmul": lambda ops, a, b, c, value=1: ops.add(a, b * c * value),
     "addcdiv": lambda ops, a, b, c, value=1: ops.add(a, b * value / c),
     "lerp": lambda ops, a, b, weight: ops.add(a, ops.mul(weight, ops.sub(b, a))),
-    "square": lambda ops, a: a * a,
     "reciprocal": lambda ops, a: 1 / a,
     "rsqrt": lambda ops, a: 1 / ops.sqrt(a),
     "exp2": lambda ops, a: ops.exp(a * math.log(2)),
@@ -113,7 +111,6 @@ POINTWISE: dict[str, Callable[..., Node]] = {
     "logaddexp": _logaddexp,
     "hardsigmoid": _hardsigmoid,
     "hardtanh": _hardtanh,
-    "relu6": lambda ops, a: _hardtanh(ops, a, 0, 6),
     "hardswish": lambda ops, a: a * _hardsigmoid(ops, a),
     "leaky_relu": lambda ops, a, slope=0.01: ops.select(ops.less(0, a), a, a * slope),
     "_prelu_kernel": lambda ops, a, slope: ops.select(ops.less(0, a), a, a * slope),
@@ -145,17 +142,20 @@ POINTWISE: dict[str, Callable[..., Node]] = {
     "bitwise_or": lambda ops, a, b: ops.maximum(a, b),
     "detach": lambda ops, a: ops.stop(a),
     "clone": _same,
-    "contiguous": _same,
     "alias": _same,
     "lift_fresh_copy": _same,
 }
 assert FUNCTIONS.keys() >= set(_PLAIN)
 
-# On integers these mean something else than on the truth values that comparisons give.
-_ON_TRUTH = ("bitwise_not", "bitwise_and", "bitwise_or")
+# What may give truth values, which are 0 and 1 here, and must read them.
+_GIVES_TRUTH = {"lt", "le", "gt", "ge", "eq", "ne", "logical_not", "logical_and", "logical_or"}
+_READS_TRUTH = {"bitwise_not", "bitwise_and", "bitwise_or"}
+_EXACT_ON_INTEGERS = {"add", "sub", "rsub", "mul", "neg", "abs", "maximum", "minimum", "clamp"}
+_KEEPS_TYPE = {"where", "masked_fill", "clone", "alias", "lift_fresh_copy", "detach"}
 
 
 def _pointwise(name: str, context: Context, *arguments: Any, **options: Any) -> Sample:
+    _check_type(name, context)
     shape, axis = context.result_shape()
     operands = [
         broadcast(context, a, shape, axis) if isinstance(a, (Sample, Fixed)) else a
@@ -173,6 +173,17 @@ def _pointwise(name: str, context: Context, *arguments: Any, **options: Any) -> 
     return context.result(POINTWISE[name](context.ops, *operands, **named))
 
 
+def _check_type(name: str, context: Context) -> None:
+    """Raise where integers, or sums of truth values, would be computed as real numbers."""
+    dtype = context.call.dtype
+    real = dtype is not None and dtype.is_floating_point
+    if name in _READS_TRUTH and dtype is not torch.bool:
+        raise context.refuse("works on the bits of integers")
+    whole = dtype is not torch.bool and name in _EXACT_ON_INTEGERS
+    if not (real or whole or name in _GIVES_TRUTH | _READS_TRUTH | _KEEPS_TYPE):
+        raise context.refuse(f"gives {dtype}, not real numbers")
+
+
 for _name in POINTWISE:
     RULES[_name] = partial(_pointwise, _name)
 
@@ -185,6 +196,10 @@ def log_sigmoid(context: Context, x: Sample) -> list[Sample]:
 @rule("copy")
 def copy(context: Context, x: Any, new: Any, *_: Any) -> Sample:
     """The new values in the shape of the old, as `x[:, 0] = new` gives them."""
+    given: Any = context.call.node.args[1]
+    before, after = given.meta["val"].dtype, context.call.dtype
+    if before is not after:
+        raise context.refuse(f"changes the precision from {before} to {after}")
     return context.result(broadcast(context, new, *context.result_shape()))
 
 
@@ -196,7 +211,7 @@ def gated_linear_unit(context: Context, x: Sample, dim: int = -1) -> Sample:
     return context.result(value.node * context.ops.sigmoid(gate.node))
 
 
-@rule("_to_copy", "to", "convert_element_type")
+@rule("_to_copy")
 def to_dtype(context: Context, x: Sample, *_: Any, **options: Any) -> Sample:
     """A change of type that keeps the numbers: to and from truth values, or to itself."""
     before = context.call.operand_dtype

@@ -13,7 +13,7 @@ from .sample import Context, Sample, broadcast, pieces, rule
 LARGEST_PRODUCT = 64
 
 
-@rule("mm", "matmul", "mv")
+@rule("mm", "mv")
 def mm(context: Context, a: Any, b: Any) -> Sample:
     """[B, n] x [n, m], or [m, n] x [n, B]."""
     ops = context.ops
@@ -78,11 +78,6 @@ def _within_sample(context: Context, a: Sample, b: Sample) -> Sample:
     if n == 1 and p <= LARGEST_PRODUCT:
         return context.result(ops.concat([entry * b.node for entry in pieces(a.node, p)]))
     raise context.refuse("multiplies two matrices of the same sample")
-
-
-@rule("dot")
-def vector_dot(context: Context, a: Any, b: Any) -> Sample:
-    raise context.refuse("mixes the samples of a batch")
 
 
 def dot(a: Node, b: Node) -> Node:

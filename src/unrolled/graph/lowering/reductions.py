@@ -13,6 +13,9 @@ from .sample import Context, Sample, along, broadcast, fixed_vector, pieces, row
 
 def _each(context: Context, x: Sample, dims: Any, function: Callable[[Node], Node]) -> Sample:
     """A function that gives one number for each vector along `dims`."""
+    before, after = context.call.operand_dtype, context.call.dtype
+    if before is not after and before is not torch.bool:
+        raise context.refuse(f"changes the precision from {before} to {after}")
     along_dims = [dims] if isinstance(dims, int) else dims
     reduced = [function(row) for row in rows(context, x, along_dims)]
     return context.result(context.ops.concat(reduced))
@@ -61,7 +64,13 @@ def var(context: Context, x: Sample, dims: Any = None, correction: float = 1, **
 
 @rule("std")
 def std(context: Context, x: Sample, dims: Any = None, correction: float = 1, **_: Any) -> Sample:
-    return _each(context, x, dims, lambda row: row.ops.sqrt(_variance(row, correction)))
+    return _each(context, x, dims, lambda row: _root(_variance(row, correction)))
+
+
+def _root(square: Node) -> Node:
+    """The square root, with gradient 0 at 0, as torch has it for norms and deviations."""
+    ops, zero = square.ops, square.ops.equal(square, 0)
+    return ops.select(zero, 0, ops.sqrt(ops.select(zero, 1, square)))
 
 
 def _variance(row: Node, correction: float) -> Node:
@@ -76,7 +85,7 @@ def vector_norm(
     if order == 1:
         return _each(context, x, dims, lambda row: _sum(row.ops.abs(row)))
     if order == 2:
-        return _each(context, x, dims, lambda row: row.ops.sqrt(_sum(row * row)))
+        return _each(context, x, dims, lambda row: _root(_sum(row * row)))
     raise context.refuse(f"is a norm of order {order}; the graph knows 1 and 2")
 
 
@@ -109,7 +118,7 @@ def _logsumexp(row: Node) -> Node:
 @rule("cumsum")
 def cumsum(context: Context, x: Sample, dim: int, **_: Any) -> Sample:
     def add_up(row: Node) -> Node:
-        ones = torch.ones(row.size, row.size, dtype=context.call.dtype).tril()
+        ones = torch.ones(row.size, row.size).tril()
         return row.ops.affine(row.ops.literal(ones), row)
 
     return along(context, x, dim, add_up)
@@ -186,6 +195,8 @@ def batch_norm(
     variance: Fixed,
     *options: Any,
 ) -> list[Sample]:
+    if len(x.shape) != 1:
+        raise context.refuse("has a dimension beside batch and features")
     if options[0] is True:
         raise context.refuse("mixes the samples of a batch; call eval() on the cell")
     epsilon = float(options[-1])

@@ -58,6 +58,8 @@ class Context:
         """The shape of one sample of the result, and the position of its batch axis."""
         dims = self.call.shapes if which is None else self.call.shapes[which]
         batches = [k for k, dim in enumerate(dims) if dim.per_sample]
+        if len(batches) == 1 and not dims[batches[0]].is_batch:
+            raise self.refuse("merges the batch with another dimension")
         if len(batches) != 1 or not dims[batches[0]].is_batch:
             raise self.refuse("mixes the samples of a batch")
         return tuple(dim.fixed for dim in dims if not dim.per_sample), batches[0]

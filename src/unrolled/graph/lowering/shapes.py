@@ -13,7 +13,7 @@ from .sample import Context, Sample, broadcast, fixed_vector, permuted, rule, ta
 EVERYTHING = 2**62
 
 
-@rule("view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten")
+@rule("view", "_unsafe_view", "unsqueeze", "squeeze")
 def view(context: Context, x: Sample, *_: Any) -> Sample:
     shape, axis = context.result_shape()
     if numel(shape[:axis]) != numel(x.shape[: x.axis]):
@@ -68,11 +68,6 @@ def select(context: Context, x: Sample, dim: int, index: int) -> Sample:
     return context.result(take(x, own, index, index + 1).node)
 
 
-@rule("narrow")
-def narrow(context: Context, x: Sample, dim: int, start: int, length: int) -> Sample:
-    return slice_(context, x, dim, start, start + length)
-
-
 @rule("unbind")
 def unbind(context: Context, x: Sample, dim: int = 0) -> list[Sample]:
     own = context.own_dim(x, dim)
@@ -114,7 +109,7 @@ def stack(context: Context, tensors: Sequence[Sample], dim: int = 0) -> Sample:
     return _joined(parts, own)
 
 
-@rule("expand", "broadcast_to", "expand_as")
+@rule("expand")
 def expand(context: Context, x: Sample | Fixed, *_: Any, **__: Any) -> Sample:
     shape, axis = context.result_shape()
     if isinstance(x, Fixed):
@@ -131,7 +126,9 @@ def repeat(context: Context, x: Sample | Fixed, times: Sequence[int]) -> Sample:
     shape, axis = context.result_shape()
     if isinstance(x, Fixed):
         own = [count for k, count in enumerate(times) if k != axis]
-        tiled = context.ops.computed(torch.ops.aten.repeat.default, (x, own), shape)
+        without = (1,) * (len(shape) + 1 - len(x.shape)) + x.shape
+        reshaped = context.ops.reshaped(x, without[:axis] + without[axis + 1 :])
+        tiled = context.ops.computed(torch.ops.aten.repeat.default, (reshaped, own), shape)
         return Sample(context.ops.reshaped(tiled, (numel(shape),)), shape, axis)
     own_times = [count for k, count in enumerate(times) if k != axis]
     repeated = Sample(x.node, (1,) * (len(shape) - len(x.shape)) + x.shape, axis)

@@ -9,29 +9,19 @@ step has a frame of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..graph import Graph
-from ..names import is_cell
-from . import symbols
-from .elements import Drawing, Element, Link, drawing_of
-from .geometry import Point, Rectangle
-from .layered import Layout, layered
-from .painting import text_size
-from .picture import SMALL, Picture, Shape, extent
+from ...graph import Graph
+from ...names import is_cell
+from .. import symbols
+from ..layered import Layout, layered
+from ..picture import SMALL, Picture, Point, Rectangle, Shape, text_width
+from .elements import FILLS, PLACES, Drawing, Element, Link, drawing_of
 
 _RADIUS, _NOTE, _CLEAR = 0.42, 0.3, 0.05
 _GAP, _LAYER_GAP, _LEAD, _ARRIVE, _CORNER = 0.2, 0.5, 0.12, 0.32, 0.3
 _LOOP, _NEST = 0.5, 0.4
 _BETWEEN, _SLANT, _MARGIN = 0.3, 0.2, 0.25
-_FILLS = {
-    "map": "function",
-    "function": "operator",
-    "parameter": "frame",
-    "shape": "paper",
-    "reduction": "operator",
-}
-_PLACES = ("input", "state", "output")
 
 # Where arrows start and end.
 Ends = Mapping[str, Shape | Point]
@@ -91,29 +81,26 @@ def _plan(drawing: Drawing, direction: str) -> _Plan:
 
 def _measured(drawing: Drawing) -> dict[str, Shape]:
     """A shape of the right size for every element; affine maps are all as wide as the widest."""
-    scratch, widest = Picture(), {"map": 0.0}
-    for element in drawing.elements:
-        width = _shape(scratch, element, (0, 0), _title(element)).width
-        widest["map"] = max(widest["map"], width if element.kind == "map" else 0.0)
-    return {
-        e.key: _shape(scratch, e, (0, 0), _title(e), widest.get(e.kind, 0.0))
-        for e in drawing.elements
-    }
+    scratch = Picture()
+    shapes = {e.key: _shape(scratch, e, (0, 0), _title(e)) for e in drawing.elements}
+    maps = [e.key for e in drawing.elements if e.kind == "map"]
+    widest = max((shapes[key].width for key in maps), default=0.0)
+    return shapes | {key: replace(shapes[key], width=widest) for key in maps}
 
 
 def _room(element: Element, shape: Shape, direction: str) -> tuple[float, float]:
     """Width and height with the note, and as much on the other side."""
     if not _note(element):
         return shape.width, shape.height
-    if direction == "up" and element.kind in _PLACES:
-        width, _ = text_size(_note(element), SMALL)
-        return shape.width + 2 * (width + _CLEAR), shape.height
+    if direction == "up" and element.kind in PLACES:
+        beside = text_width(_note(element), SMALL) + _CLEAR
+        return shape.width + 2 * beside, shape.height
     return shape.width, shape.height + 2 * _NOTE
 
 
 def _note(element: Element) -> str:
     """What stands beside an element: the size of what comes and goes, a value's name."""
-    if element.kind in _PLACES:
+    if element.kind in PLACES:
         return str(element.size)
     return symbols.vector(element.name) if element.name else ""
 
@@ -121,7 +108,7 @@ def _note(element: Element) -> str:
 def _title(element: Element, time: str = "") -> str:
     if element.kind == "parameter" and len(element.text) == 1:
         return symbols.matrix(element.text)
-    if element.kind not in _PLACES or "=" in element.text:
+    if element.kind not in PLACES or "=" in element.text:
         return element.text
     prime = "'" if element.text.endswith("'") and not time else ""
     return symbols.vector(element.name, time).removesuffix("$") + f"{prime}$"
@@ -130,11 +117,11 @@ def _title(element: Element, time: str = "") -> str:
 def _shape(
     picture: Picture, element: Element, centre: Point, text: str, width: float = 0.0
 ) -> Shape:
-    if element.kind in _PLACES:
+    if element.kind in PLACES:
         return picture.circle(centre, text, _RADIUS, fill=element.kind)
     if element.kind == "function" and " " not in text:
         return picture.operator(centre, text)
-    fill = _FILLS[element.kind]
+    fill = FILLS[element.kind]
     return picture.box(centre, text, width, height=0.46, fill=fill, font=SMALL)
 
 
@@ -154,7 +141,7 @@ def _add_shapes(
 def _add_note(picture: Picture, element: Element, shape: Shape, direction: str) -> None:
     """Sizes stand where no arrow comes or goes: below, or on the right where arrows lead up."""
     x, y = shape.centre
-    if element.kind not in _PLACES:
+    if element.kind not in PLACES:
         position, anchor = (x, shape.top + _CLEAR), "below"
     elif direction == "up":
         position, anchor = (shape.right + _CLEAR, y), "left"
@@ -196,11 +183,10 @@ def _loops(picture: Picture, carried: list[tuple[Shape, Shape]]) -> None:
 def _loop(picture: Picture, source: Shape, target: Shape, level: float, rank: int) -> None:
     right = source.right + _LOOP + rank * _NEST
     left = target.left - _LOOP - rank * _NEST
-    delay = picture.delay(((left + right) / 2, level))
-    leaving = [(right, source.centre[1]), (right, level)]
-    arriving = [(left, level), (left, target.centre[1])]
-    picture.arrow(source, delay, via=leaving, head=False, corner=_CORNER)
-    picture.arrow(delay, target, via=arriving, corner=_CORNER)
+    out = [(right, source.centre[1]), (right, level)]
+    back = [(left, level), (left, target.centre[1])]
+    middle = ((left + right) / 2, level)
+    picture.recurrence(source, target, middle, out=out, back=back, corner=_CORNER)
 
 
 def _unrolled(plan: _Plan, steps: int) -> Picture:
@@ -236,7 +222,7 @@ def _handed_over(picture: Picture, plan: _Plan, state: str, ends: Ends, offset: 
 def _frames(picture: Picture, plan: _Plan, steps: int) -> None:
     """A frame behind every step, as large as the first step with the state that it reads."""
     end = max(x for x, _ in plan.layout.centres.values()) + _RADIUS
-    around = extent([p for p in (*picture.shapes, *picture.texts) if p.centre[0] < end])
+    around = Rectangle.around([p for p in (*picture.shapes, *picture.texts) if p.centre[0] < end])
     x, y = around.centre
     for step in range(steps):
         centre = (x + step * _pitch(plan), y)

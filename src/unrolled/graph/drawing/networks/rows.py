@@ -1,74 +1,19 @@
-"""Recurrent networks as a textbook draws them: folded, with delays, and unrolled over steps.
-
-From the bottom the rows are x, h, o, L, y; U leads from x to h, W from one step to the next, V
-from h to o; a black square is a delay of one step.
-
-| network | figure of the book |
-|---|---|
-| "every" | 10.3, an output at every step; 10.4 where the output feeds back |
-| "last" | 10.5, one output after the last step |
-| "bidirectional" | 10.11, a second state that reads from right to left |
-| "encoder-decoder" | 10.12, a sequence to a context to a sequence |
-
-References:
-    Goodfellow, Bengio and Courville, "Deep Learning", chapter 10.
-"""
+"""Networks of one recurrence: a column of circles for every step, side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ..graph import Graph
-from . import symbols
-from .forms import Form, form_of
-from .geometry import Point
-from .loops import delayed, fed_back, side_points
-from .picture import Picture, Shape
-from .sequences import bidirectional, encoder_decoder
-from .symbols import ELLIPSIS
+from .. import symbols
+from ..forms import Form
+from ..picture import Picture, Point, Shape
+from ..symbols import ELLIPSIS
+from .parts import Column, add_loss, fed_back, loop
 
 _RISE, _BOX = 1.85, 1.24
 # Between the columns; lines between boxes carry longer names.
 _GAP, _BOX_GAP = 1.26, 1.6
-
-Column = dict[str, Shape]
-
-
-def network_picture(graph: Graph, steps: int | None, network: str = "every") -> Picture:
-    """The network folded, or unrolled over that many steps.
-
-    In the networks "every" and "last" a cell that carries one component is a circle, and one
-    that carries several is a box with its name. The rows o, L and y are drawn where the graph
-    has the output "o", where its output feeds back, and in every network but "every".
-
-    Raises:
-        ValueError: a cell whose output feeds back, in a network of two recurrences.
-    """
-    form = form_of(graph)
-    if network in ("every", "last"):
-        last = network == "last"
-        return folded(form, last) if steps is None else unrolled(form, steps, last)
-    if form.feeds_back_output:
-        raise ValueError(
-            f"network {network!r} has no drawing of {form.name}, whose output feeds back"
-        )
-    drawn = bidirectional if network == "bidirectional" else encoder_decoder
-    return drawn(form, steps)
-
-
-def folded_and_unrolled(graph: Graph, steps: int = 3, network: str = "every") -> Picture:
-    """The folded network, an arrow "unfold", and the unrolled one, side by side."""
-    left = network_picture(graph, None, network)
-    right = network_picture(graph, steps, network)
-    start, reach = left.extent.right + 0.35, 1.5
-    picture = Picture()
-    picture.place(left, (0, 0))
-    # Both stand on the same row of inputs.
-    picture.place(right, (start + reach + 0.35 - right.extent.left, 0))
-    middle = left.extent.centre[1]
-    picture.arrow((start, middle), (start + reach, middle), label="unfold")
-    return picture
 
 
 def folded(form: Form, last: bool) -> Picture:
@@ -83,7 +28,7 @@ def folded(form: Form, last: bool) -> Picture:
     names = form.carried if form.is_box else [""]
     for rank, name in enumerate(names):
         label = symbols.vector(name) if name else symbols.matrix("W")
-        delayed(picture, column["h"], rank, len(names), label)
+        loop(picture, column["h"], rank, len(names), label)
     return picture
 
 
@@ -91,7 +36,7 @@ def unrolled(form: Form, steps: int, last: bool) -> Picture:
     """A column a step; the recurrence goes on at the ends, unless the last step is the end."""
     picture = Picture()
     times = _until_tau(steps) if last else symbols.times(steps)
-    pitch = _pitch(form, times)
+    pitch = _pitch(form, times, form.readout or last)
     everywhere = form.readout and not last
     columns = [
         _add_column(picture, form, n * pitch, time, everywhere) for n, time in enumerate(times)
@@ -107,11 +52,11 @@ def unrolled(form: Form, steps: int, last: bool) -> Picture:
     return picture
 
 
-def _pitch(form: Form, times: Sequence[str]) -> float:
+def _pitch(form: Form, times: Sequence[str], output: bool) -> float:
     """From step to step: the widest shape, and room for what is written between two."""
     scratch = Picture()
     for time in times:
-        _add_column(scratch, form, 0.0, time, output=True)
+        _add_column(scratch, form, 0.0, time, output)
     gap = _BOX_GAP if form.is_box else _GAP
     return max(shape.width for shape in scratch.shapes) + gap
 
@@ -150,10 +95,7 @@ def _add_readout(picture: Picture, form: Form, column: Column, time: str, loss: 
     column["o"] = o = picture.circle((x, y + _RISE), form.output(time), fill="output")
     picture.arrow(column["h"], o, label=symbols.matrix("V"), side="left")
     if loss:
-        column["L"] = picture.circle((x, y + 2 * _RISE), symbols.scalar("L", time))
-        column["y"] = picture.circle((x, y + 3 * _RISE), symbols.vector("y", time))
-        picture.arrow(o, column["L"])
-        picture.arrow(column["y"], column["L"])
+        add_loss(picture, column, time, _RISE)
 
 
 # From step to step
@@ -175,11 +117,18 @@ def _join_boxes(
 ) -> None:
     """One line for every component, the first the lowest."""
     count = len(form.carried)
-    starts, ends = side_points(before, count, right=True), side_points(after, count, right=False)
+    starts, ends = _side_points(before, count, True), _side_points(after, count, False)
     for rank, name in enumerate(form.carried):
         label = symbols.vector(name, time) if time else ""
         side = "above" if rank else "below"
         picture.arrow(starts[rank], ends[rank], label=label, look=look, side=side)
+
+
+def _side_points(shape: Shape, count: int, right: bool) -> list[Point]:
+    """Where `count` level lines leave a side of a shape, from the lowest up."""
+    step = 0.7 * shape.height / max(count - 1, 1)
+    first = shape.centre[1] - (0.35 * shape.height if count > 1 else 0)
+    return [shape.side(first + rank * step, right) for rank in range(count)]
 
 
 def _continue(

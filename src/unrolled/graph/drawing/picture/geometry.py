@@ -6,9 +6,10 @@ Lengths are in the picture's unit, one centimetre; y points up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 Point = tuple[float, float]
 
@@ -28,6 +29,14 @@ class Rectangle:
     width: float
     height: float
     corner: float = 0.0
+
+    @staticmethod
+    def around(parts: Iterable[Rectangle]) -> Rectangle:
+        """The smallest that holds all of them; a point at the origin where there are none."""
+        held = list(parts) or [Rectangle((0, 0), 0, 0)]
+        left, right = min(part.left for part in held), max(part.right for part in held)
+        bottom, top = min(part.bottom for part in held), max(part.top for part in held)
+        return Rectangle(((left + right) / 2, (bottom + top) / 2), right - left, top - bottom)
 
     @property
     def left(self) -> float:
@@ -62,6 +71,11 @@ class Rectangle:
             far, near = (far, middle) if self.holds(middle) else (middle, near)
         return near
 
+    def side(self, y: float, right: bool) -> Point:
+        """Where a level line at that height meets it, on the right or on the left."""
+        outside = self.right + 1 if right else self.left - 1
+        return self.border((outside, y), (self.centre[0], y))
+
     def facing(self, outside: Point) -> Point:
         """The inner point that an upright or level line from `outside` leads to, or the centre.
 
@@ -74,12 +88,19 @@ class Rectangle:
             return x, outside[1]
         return x, y
 
+    def moved(self, offset: Point) -> Self:
+        return replace(self, centre=moved(self.centre, offset))
+
     def overlaps(self, other: Rectangle) -> bool:
         """Whether the two, corners included, share more than a border."""
         return (
             abs(self.centre[0] - other.centre[0]) < (self.width + other.width) / 2
             and abs(self.centre[1] - other.centre[1]) < (self.height + other.height) / 2
         )
+
+
+def moved(point: Point, offset: Point) -> Point:
+    return point[0] + offset[0], point[1] + offset[1]
 
 
 def between(a: Point, b: Point, part: float = 0.5) -> Point:
@@ -102,21 +123,6 @@ def rounded(points: Sequence[Point], radius: float, pieces: int = 8) -> list[Poi
         start, end = _towards(corner, before, reach), _towards(corner, after, reach)
         line += [_parabola(start, corner, end, i / pieces) for i in range(pieces + 1)]
     return [*line, points[-1]]
-
-
-def bent(start: Point, end: Point, bend: float) -> Point:
-    """The control point of a curve that leaves the straight line to its left.
-
-    Arguments:
-        bend: the distance, as a part of the line's length, negative to the right.
-    """
-    x, y = between(start, end)
-    return x - 2 * bend * (end[1] - start[1]), y + 2 * bend * (end[0] - start[0])
-
-
-def curve(start: Point, control: Point, end: Point, pieces: int = 24) -> list[Point]:
-    """The parabola from start to end that leaves and arrives towards `control`."""
-    return [_parabola(start, control, end, i / pieces) for i in range(pieces + 1)]
 
 
 def along(points: Sequence[Point], part: float) -> tuple[Point, Point]:

@@ -12,22 +12,25 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..graph import Graph
-from ..names import fresh, is_cell, named, output_name
-from ..nodes import Affine, Concat, Fixed, Input, Node, Number, Pointwise, Reduce, Slice
-from ..notation import Formulas
-from ..views import is_transpose, spread
+from ...graph import Graph
+from ...names import fresh, is_cell, named, output_name
+from ...nodes import Affine, Concat, Fixed, Input, Node, Number, Pointwise, Reduce, Slice
+from ...notation import Formulas
+from ...views import is_transpose, spread
+from ..symbols import MINUS, SIGNS, TIMES
 
-TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
-SIGNS = {
-    "add": "+",
-    "mul": TIMES,
-    "neg": MINUS,
-    "sigmoid": "\N{GREEK SMALL LETTER SIGMA}",
-    "relu": "ReLU",
-    "maximum": "max",
-    "minimum": "min",
-    "equal": "=",
+# The kinds of elements where a value comes in or goes out.
+PLACES = ("input", "state", "output")
+# The colour of every kind, as a picture calls it.
+FILLS = {
+    "input": "input",
+    "state": "state",
+    "output": "output",
+    "parameter": "frame",
+    "map": "function",
+    "function": "operator",
+    "shape": "paper",
+    "reduction": "operator",
 }
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from . import symbols
-from .condensed import Block, Blocks
-from .geometry import Point, Rectangle
-from .loops import level_border
-from .picture import SMALL, Picture, Shape, text_width
+from .. import symbols
+from ..picture import SMALL, Picture, Point, Rectangle, Shape, text_width
+from .blocks import Block, Blocks
 from .placing import Places, places_of
 
 # A column is at least so wide, and wider than its blocks by so much; a level is so high.
@@ -25,6 +23,8 @@ _NAMED_GAP = 0.65
 # How far left of a block's border a line comes down to enter it from the left.
 _ASIDE = 0.38
 _CORNER = 0.22
+# Between the lines that turn on the right, before the frame ends.
+TURN = 0.25
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Step:
     Attributes:
         frame: around it.
         entries: by name of a state, where it comes in, on the left border.
-        exits: by name of an output, where it leaves, on the right border.
+        exits: by name of an output, where it leaves: on the right border, or on the upper one.
         feeds: by name of an input that is no state, where it comes in, on the lower border.
     """
 
@@ -52,15 +52,25 @@ class Step:
     exits: dict[str, Point] = field(default_factory=dict)
     feeds: dict[str, Point] = field(default_factory=dict)
 
+    @property
+    def leaving(self) -> list[str]:
+        """The outputs that no step reads."""
+        return [name for name in self.exits if name not in self.entries]
 
-def draw_step(picture: Picture, blocks: Blocks) -> Step:
-    """Draw the blocks, with their lines up to the border of a frame."""
-    return _Wiring(picture, blocks, places_of(blocks)).draw()
+
+def draw_step(picture: Picture, blocks: Blocks, in_row: bool) -> Step:
+    """Draw the blocks, with their lines up to the border of a frame.
+
+    Arguments:
+        in_row: whether outputs that no step reads leave upwards, for the next step is on the
+            right.
+    """
+    return _Wiring(picture, blocks, places_of(blocks), in_row).draw()
 
 
 class _Wiring:
-    def __init__(self, picture: Picture, blocks: Blocks, places: Places):
-        self.picture, self.blocks, self.places = picture, blocks, places
+    def __init__(self, picture: Picture, blocks: Blocks, places: Places, in_row: bool):
+        self.picture, self.blocks, self.places, self.in_row = picture, blocks, places, in_row
         self.shapes: dict[Block, Shape] = {}
         self.entered: Counter[Block] = Counter()
         self.buses = _buses(blocks, places)
@@ -261,7 +271,7 @@ class _Wiring:
         shape = self.shapes[block]
         up = (0.0, 0.17, -0.17)[self.entered[block] % 3] if block.maps else 0.0
         self.entered[block] += 1
-        return level_border(shape, shape.centre[1] + up, right=False)
+        return shape.side(shape.centre[1] + up, right=False)
 
     # Outputs
 
@@ -282,14 +292,24 @@ class _Wiring:
             column, level = self.places.spots[block]
             if not self.places.free(level, column, self.places.columns + 1, block):
                 y = (self.places.highest(column, self.places.columns) + 0.5) * _RISE
-                via = [(start.centre[0], y)]
+                via = self._way_up(block, y)
         exit_ = (frame.right, entry[1] if entry else y)
-        if exit_[1] != y:
-            x = frame.right - 0.35 - 0.25 * self.turns
+        upwards = entry is None and self.in_row
+        if upwards or exit_[1] != y:
+            x = frame.right - 0.35 - TURN * self.turns
             self.turns += 1
-            via = [*via, (x, y), (x, exit_[1])]
+            exit_ = (x, frame.top) if upwards else exit_
+            via = [*via, (x, y)] if upwards else [*via, (x, y), (x, exit_[1])]
         self.picture.arrow(start, exit_, via=via, head=False)
         self.step.exits[name] = exit_
+
+    def _way_up(self, block: Block, y: float) -> list[Point]:
+        """From a block to a higher level, aside from what stands on it."""
+        shape, (column, level) = self.shapes[block], self.places.spots[block]
+        if self.places.highest(column, column) == level:
+            return [(shape.centre[0], y)]
+        aside = shape.right + 0.25
+        return [(aside, shape.centre[1]), (aside, y)]
 
 
 def _buses(blocks: Blocks, places: Places) -> list[Bus]:

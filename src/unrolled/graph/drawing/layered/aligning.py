@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-Link = tuple[str, str]
-Layers = Sequence[Sequence[str]]
+from .links import Layers, Link, Neighbours, in_order, neighbours, places_of, rows_of
 
 
 def aligned(
@@ -26,11 +25,11 @@ def aligned(
         extents: size of every node across the layer; others are points of long edges.
         gap: the least distance between two nodes, and twice that from a point to a point.
     """
-    place = {node: index for layer in order for index, node in enumerate(layer)}
+    place = places_of(order)
     barred = _crossing_long_edges(order, links, place, extents)
+    before, after = neighbours(place, links)
     runs = []
-    for upward in (True, False):
-        near = _neighbours(links, upward)
+    for upward, near in ((True, before), (False, after)):
         for leftward in (True, False):
             layers = [list(layer) if leftward else list(layer)[::-1] for layer in order]
             layers = layers if upward else layers[::-1]
@@ -40,7 +39,7 @@ def aligned(
 
 def _run(
     layers: Layers,
-    near: Mapping[str, list[str]],
+    near: Neighbours,
     barred: set[frozenset[str]],
     extents: Mapping[str, float],
     gap: float,
@@ -58,16 +57,14 @@ def _run(
     return {node: sign * placed[root] for node, root in block.items()}
 
 
-def _blocks(
-    layers: Layers, near: Mapping[str, list[str]], barred: set[frozenset[str]]
-) -> dict[str, str]:
+def _blocks(layers: Layers, near: Neighbours, barred: set[frozenset[str]]) -> dict[str, str]:
     """The block of every node, named by its first node."""
-    place = {node: index for layer in layers for index, node in enumerate(layer)}
+    place = places_of(layers)
     block = {node: node for layer in layers for node in layer}
     for layer in layers:
         last = -1
         for node in layer:
-            others = sorted(near.get(node, ()), key=place.__getitem__)
+            others = sorted(near[node], key=place.__getitem__)
             middle = others[(len(others) - 1) // 2 : len(others) // 2 + 1]
             for other in middle:
                 if place[other] > last and frozenset((node, other)) not in barred:
@@ -78,7 +75,7 @@ def _blocks(
 
 def _placed(apart: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Every block as far left as its neighbours let it, then as near to the right ones."""
-    order = _sorted(apart)
+    order = in_order(apart)
     position = dict.fromkeys(order, 0.0)
     for block in order:
         for right, distance in apart[block].items():
@@ -87,21 +84,6 @@ def _placed(apart: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
         if apart[block]:
             position[block] = min(position[r] - distance for r, distance in apart[block].items())
     return position
-
-
-def _sorted(apart: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The blocks from left to right."""
-    waiting = dict.fromkeys(apart, 0)
-    for rights in apart.values():
-        for right in rights:
-            waiting[right] += 1
-    order = [block for block, count in waiting.items() if not count]
-    for block in order:
-        for right in apart[block]:
-            waiting[right] -= 1
-            if not waiting[right]:
-                order.append(right)
-    return order
 
 
 def _distance(left: str, right: str, extents: Mapping[str, float], gap: float) -> float:
@@ -123,19 +105,11 @@ def _averaged(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return middle
 
 
-def _neighbours(links: Sequence[Link], upward: bool) -> dict[str, list[str]]:
-    near: dict[str, list[str]] = {}
-    for source, target in links:
-        node, other = (target, source) if upward else (source, target)
-        near.setdefault(node, []).append(other)
-    return near
-
-
 def _crossing_long_edges(
     order: Layers, links: Sequence[Link], place: Mapping[str, int], extents: Mapping[str, float]
 ) -> set[frozenset[str]]:
     """The links that cross the inner part of a long edge and are not such a part themselves."""
-    row = {node: index for index, layer in enumerate(order) for node in layer}
+    row = rows_of(order)
     inner: list[list[Link]] = [[] for _ in order]
     for link in links:
         if link[0] not in extents and link[1] not in extents:

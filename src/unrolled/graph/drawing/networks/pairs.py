@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from . import symbols
-from .forms import Form
-from .loops import delayed, fed_back
-from .picture import RADIUS, Picture, Shape, circle_width
-from .symbols import ELLIPSIS
+from .. import symbols
+from ..forms import Form
+from ..picture import RADIUS, Picture, Shape, circle_width
+from ..symbols import ELLIPSIS
+from .parts import Column, add_loss, fed_back, loop
 
 _PITCH, _RISE, _ASIDE = 3.2, 1.75, 0.8
 _CLOSE = 2.0
 # From the encoder's last column to the context, and on to the decoder's first.
 _GAP = 2.4
-
-Column = dict[str, Shape]
 
 
 def bidirectional(form: Form, steps: int | None) -> Picture:
@@ -23,8 +21,8 @@ def bidirectional(form: Form, steps: int | None) -> Picture:
     picture = Picture()
     if steps is None:
         column = _two_ways(picture, form, 0.0, "")
-        delayed(picture, column["h"], 0, 1, symbols.matrix(_forward(form)), right=False)
-        delayed(picture, column["g"], 0, 1, symbols.matrix("W_g"))
+        loop(picture, column["h"], 0, 1, symbols.matrix(_forward(form)), right=False)
+        loop(picture, column["g"], 0, 1, symbols.matrix("W_g"))
         return picture
     times = symbols.times(steps)
     pitch = _PITCH + _wider(form, times)
@@ -55,8 +53,8 @@ def encoder_decoder(form: Form, steps: int | None) -> Picture:
     _feed_back(picture, writer)
     _hand_over(picture, reader[-1]["h"], context, [column["s"] for column in writer])
     if steps is None:
-        reader[0]["delay"] = delayed(picture, reader[0]["h"], 0, 1, "", right=False)
-        writer[0]["delay"] = delayed(picture, writer[0]["s"], 0, 1, "")
+        reader[0]["delay"] = loop(picture, reader[0]["h"], 0, 1, "", right=False)
+        writer[0]["delay"] = loop(picture, writer[0]["s"], 0, 1, "")
         writer[0]["words"] = fed_back(picture, writer[0]["y"], writer[0]["s"], "", right=False)
     _frame(picture, reader, "encoder")
     _frame(picture, writer, "decoder")
@@ -81,11 +79,10 @@ def _two_ways(picture: Picture, form: Form, x: float, time: str) -> Column:
         "h": picture.circle((x - aside, _RISE), symbols.vector(form.hidden, time), fill="state"),
         "g": picture.circle((x + _ASIDE, 2 * _RISE), symbols.vector("g", time), fill="state"),
         "o": picture.circle((x, 3 * _RISE), symbols.vector("o", time), fill="output"),
-        "L": picture.circle((x, 4 * _RISE), symbols.scalar("L", time)),
-        "y": picture.circle((x, 5 * _RISE), symbols.vector("y", time)),
     }
-    for start, end in ("xh", "xg", "ho", "go", "oL", "yL"):
+    for start, end in ("xh", "xg", "ho", "go"):
         picture.arrow(column[start], column[end])
+    add_loss(picture, column, time, _RISE)
     return column
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .condensed import Block, Blocks
+from .blocks import Block, Blocks
 
 Spot = tuple[int, int]
 

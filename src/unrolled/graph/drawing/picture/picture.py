@@ -7,7 +7,6 @@
     picture.arrow(x, h, label=r"$\\mathbf{U}$", side="left")
     picture.arrow(h, plus)                          # straight, from border to border
     picture.arrow(x, plus, via=[(2, 0)])            # right angle, rounded
-    picture.arrow(plus, h, bend=0.3)                # curve, to the left of its way
     picture.save("step.svg")
 
 Positions are in centimetres, y up; a text between dollars is mathematics. What is drawn later
@@ -18,68 +17,17 @@ shapes. Nothing is drawn before `save`, which sizes the page to what the picture
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-from . import geometry
+from . import geometry, painting
 from .geometry import Point, Rectangle
+from .looks import BODY, SMALL, text_size, text_width
+from .shapes import Line, Shape, Text
 
 RADIUS = 0.62
-BODY, SMALL = 11.0, 9.0
 _GAP = 0.13
 _PADDING = 0.16
-
-
-@dataclass(frozen=True)
-class Shape(Rectangle):
-    """Something that arrows start from and lead to.
-
-    Attributes:
-        kind: "circle", "box", "operator", "delay" or "frame".
-        fill: a name of `painting.FILLS`.
-        look: of the outline, "solid", "dashed" or "none".
-    """
-
-    kind: str = "box"
-    text: str = ""
-    fill: str = "paper"
-    look: str = "solid"
-    font: float = BODY
-
-
-@dataclass(frozen=True)
-class Text(Rectangle):
-    """Text with the rectangle that it covers.
-
-    Attributes:
-        halo: whether the paper shows around the letters, over any line below.
-    """
-
-    text: str = ""
-    font: float = BODY
-    ink: str = "ink"
-    halo: bool = False
-
-
-Moved = TypeVar("Moved", Shape, Text)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line, as the points that it runs through, from border to border.
-
-    Attributes:
-        ends: what it joins: shapes, or points.
-        look: "solid", "dashed" or "dotted".
-        head: whether it ends in an arrowhead.
-    """
-
-    points: tuple[Point, ...]
-    ends: tuple[Shape | Point, Shape | Point]
-    look: str = "solid"
-    head: bool = True
-    label: Text | None = None
 
 
 @dataclass
@@ -105,82 +53,89 @@ class Picture:
         fill: str = "function", look: str = "solid", font: float = BODY,
     ) -> Shape:  # fmt: skip
         """A rounded box, at least as large as its text (of one line or more)."""
-        wide, high = _size(text, font)
+        wide, high = text_size(text, font)
         width, height = max(width, wide + 2 * _PADDING), max(height, high + 1.4 * _PADDING)
         shape = Shape(centre, width, height, 0.12, "box", text, fill, look, font)
         return self._add(shape)
 
-    def operator(self, centre: Point, text: str, fill: str = "operator") -> Shape:
+    def operator(self, centre: Point, text: str) -> Shape:
         """A small circle around a sign (+, ×) or the name of a function."""
         height = 0.46
-        width = max(height, _size(text, SMALL)[0] + 1.2 * _PADDING)
-        shape = Shape(centre, width, height, height / 2, "operator", text, fill, font=SMALL)
+        width = max(height, text_size(text, SMALL)[0] + 1.2 * _PADDING)
+        corner = height / 2
+        shape = Shape(centre, width, height, corner, "operator", text, "operator", font=SMALL)
         return self._add(shape)
-
-    def delay(self, centre: Point) -> Shape:
-        """The small black square that stands for a delay of one step."""
-        return self._add(Shape(centre, 0.24, 0.24, 0.0, "delay", "", "ink"))
 
     def arrow(
         self, start: Shape | Point, end: Shape | Point, *, via: Sequence[Point] = (),
-        bend: float = 0.0, label: str = "", side: str = "above", at: float = 0.5,
-        look: str = "solid", head: bool = True, corner: float = 0.22,
+        label: str = "", side: str = "above", at: float = 0.5, look: str = "solid",
+        head: bool = True, corner: float = 0.22,
     ) -> Line:  # fmt: skip
         """A line from a shape, or a point, to another.
 
         Arguments:
             via: corners on the way. A box is met at a right angle where the neighbouring
                 corner faces one of its sides, otherwise shapes are aimed at in their centres.
-            bend: how far a line without corners leaves the straight way, as a part of its
-                length; positive to the left of the direction of travel.
             label: text beside the line, never on it.
             side: of the label: "above", "below", "left" or "right".
             at: position of the label, as a part of the line's length.
-            look: "solid", "dashed" or "dotted".
+            look: "solid" or "dashed".
             head: whether it ends in an arrowhead.
             corner: radius of the corners.
         """
-        points = _route(start, end, list(via), bend, corner)
+        points = _route(start, end, list(via), corner)
         text = _label(points, label, side, at) if label else None
         line = Line(tuple(points), (start, end), look, head, text)
         self.lines.append(line)
         return line
 
+    def recurrence(
+        self, start: Shape | Point, end: Shape | Point, delay: Point, *,
+        out: Sequence[Point], back: Sequence[Point], head: bool = True, corner: float = 0.22,
+    ) -> Shape:  # fmt: skip
+        """A line through a delay of one step, whose small black square it returns.
+
+        Arguments:
+            delay: the middle of the square.
+            out, back: corners on the way to the delay and from there.
+            head, corner: as in `arrow`.
+        """
+        square = self._add(Shape(delay, 0.24, 0.24, 0.0, "delay", "", "ink"))
+        self.arrow(start, square, via=out, head=False, corner=corner)
+        self.arrow(square, end, via=back, head=head, corner=corner)
+        return square
+
     def text(
-        self, position: Point, text: str, anchor: str = "centre", font: float = BODY,
-        ink: str = "ink",
-    ) -> Text:  # fmt: skip
+        self, position: Point, text: str, anchor: str, font: float = BODY, ink: str = "ink"
+    ) -> Text:
         """Text without an outline.
 
         Arguments:
-            anchor: what of the text is at the position: its "centre", or its "left", "right",
-                "above" or "below" edge (the middle of it).
+            anchor: the edge of the text that has its middle at the position: "left", "right",
+                "above" or "below".
             ink: "ink" or "quiet".
         """
-        width, height = _size(text, font)
+        width, height = text_size(text, font)
         dx = {"left": width / 2, "right": -width / 2}.get(anchor, 0)
         dy = {"above": -height / 2, "below": height / 2}.get(anchor, 0)
         centre = (position[0] + dx, position[1] + dy)
         self.texts.append(Text(centre, width, height, text=text, font=font, ink=ink))
         return self.texts[-1]
 
-    def frame(
-        self, around: Iterable[Rectangle], margin: float = 0.3, fill: str = "frame",
-        look: str = "solid",
-    ) -> Shape:  # fmt: skip
+    def frame(self, around: Iterable[Rectangle], margin: float) -> Shape:
         """A light rounded rectangle behind a group of shapes, texts or other rectangles."""
-        covered = extent(around)
+        covered = Rectangle.around(around)
         width, height = covered.width + 2 * margin, covered.height + 2 * margin
-        shape = Shape(covered.centre, width, height, 0.25, "frame", "", fill, look)
+        shape = Shape(covered.centre, width, height, 0.25, "frame", "", "frame")
         self.frames.append(shape)
         return shape
 
     def place(self, other: Picture, offset: Point) -> None:
         """Add everything that another picture holds, moved by `offset`."""
-        self.frames += [_moved(frame, offset) for frame in other.frames]
-        self.shapes += [_moved(shape, offset) for shape in other.shapes]
-        self.texts += [_moved(text, offset) for text in other.texts]
-        self.lines += [_moved_line(line, offset) for line in other.lines]
+        self.frames += [frame.moved(offset) for frame in other.frames]
+        self.shapes += [shape.moved(offset) for shape in other.shapes]
+        self.texts += [text.moved(offset) for text in other.texts]
+        self.lines += [line.moved(offset) for line in other.lines]
 
     @property
     def labels(self) -> list[Text]:
@@ -191,7 +146,7 @@ class Picture:
     def extent(self) -> Rectangle:
         """The smallest rectangle that holds the picture."""
         points = [Rectangle(point, 0, 0) for line in self.lines for point in line.points]
-        return extent([*self.shapes, *self.frames, *self.texts, *self.labels, *points])
+        return Rectangle.around([*self.shapes, *self.frames, *self.texts, *self.labels, *points])
 
     def save(self, path: str | Path) -> Path:
         """Draw into a file, by the ending of its name: .svg, .png or .pdf.
@@ -203,26 +158,11 @@ class Picture:
         Raises:
             ValueError: another ending.
         """
-        from .painting import save
-
-        return save(self, Path(path))
+        return painting.save(self, Path(path))
 
     def _add(self, shape: Shape) -> Shape:
         self.shapes.append(shape)
         return shape
-
-
-def extent(around: Iterable[Rectangle]) -> Rectangle:
-    """The smallest rectangle that holds all of them; a point at the origin where there are none."""
-    parts = list(around) or [Rectangle((0, 0), 0, 0)]
-    left, right = min(part.left for part in parts), max(part.right for part in parts)
-    bottom, top = min(part.bottom for part in parts), max(part.top for part in parts)
-    return Rectangle(((left + right) / 2, (bottom + top) / 2), right - left, top - bottom)
-
-
-def text_width(text: str, font: float = BODY) -> float:
-    """How wide a text is."""
-    return _size(text, font)[0]
 
 
 def circle_width(text: str, radius: float = RADIUS) -> float:
@@ -230,22 +170,13 @@ def circle_width(text: str, radius: float = RADIUS) -> float:
     return max(2 * radius, text_width(text) + _PADDING)
 
 
-def _size(text: str, font: float) -> tuple[float, float]:
-    from .painting import text_size
-
-    return text_size(text, font)
-
-
 def _route(
-    start: Shape | Point, end: Shape | Point, via: list[Point], bend: float, corner: float
+    start: Shape | Point, end: Shape | Point, via: list[Point], corner: float
 ) -> list[Point]:
     if via:
         first, last = _met(start, via[0]), _met(end, via[-1])
         return geometry.rounded([first, *via, last], corner)
     a, b = _centre(start), _centre(end)
-    if bend:
-        control = geometry.bent(a, b, bend)
-        return geometry.curve(_clipped(start, control), control, _clipped(end, control))
     a = _met(start, b) if not isinstance(end, Shape) else _clipped(start, b)
     return [a, _met(end, a) if not isinstance(start, Shape) else _clipped(end, a)]
 
@@ -267,25 +198,7 @@ def _met(end: Shape | Point, outside: Point) -> Point:
 def _label(points: Sequence[Point], text: str, side: str, at: float) -> Text:
     (x, y), direction = geometry.along(points, at)
     dx, dy = geometry.beside(direction, side)
-    width, height = _size(text, BODY)
+    width, height = text_size(text, BODY)
     # The distance at which the text's rectangle clears a straight line with that direction.
     clear = width / 2 * abs(dx) + height / 2 * abs(dy) + _GAP
     return Text((x + clear * dx, y + clear * dy), width, height, text=text, halo=True)
-
-
-def _moved(part: Moved, offset: Point) -> Moved:
-    return replace(part, centre=_shifted(part.centre, offset))
-
-
-def _moved_line(line: Line, offset: Point) -> Line:
-    points = tuple(_shifted(point, offset) for point in line.points)
-    start, end = (
-        _moved(end, offset) if isinstance(end, Shape) else _shifted(end, offset)
-        for end in line.ends
-    )
-    label = _moved(line.label, offset) if line.label else None
-    return replace(line, points=points, ends=(start, end), label=label)
-
-
-def _shifted(point: Point, offset: Point) -> Point:
-    return point[0] + offset[0], point[1] + offset[1]

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-Link = tuple[str, str]
-Neighbours = Mapping[str, Sequence[str]]
+from .links import Layers, Link, Neighbours, neighbours, places_of, rows_of
+
 _SWEEPS, _PATIENCE, _EXCHANGES = 24, 4, 6
 # Shuffles to start from in a graph of few links.
 _SHUFFLES, _SMALL = 12, 150
 
 
-def ordered(layers: Sequence[Sequence[str]], links: Sequence[Link]) -> list[list[str]]:
+def ordered(layers: Layers, links: Sequence[Link]) -> list[list[str]]:
     """The layers with their nodes in order; every link joins a layer to the next."""
-    below, above = _neighbours(layers, links)
+    below, above = neighbours(places_of(layers), links)
     best, fewest = [list(layer) for layer in layers], crossings(layers, links)
     for start in _starts(layers, below, above, len(links)):
         order, count = _swept(start, links, below, above)
@@ -30,7 +30,7 @@ def ordered(layers: Sequence[Sequence[str]], links: Sequence[Link]) -> list[list
 
 
 def _starts(
-    layers: Sequence[Sequence[str]], below: Neighbours, above: Neighbours, links: int
+    layers: Layers, below: Neighbours, above: Neighbours, links: int
 ) -> Iterator[list[list[str]]]:
     """Orders to start from: the given one, two walks, and shuffles where they cost little."""
     yield [list(layer) for layer in layers]
@@ -41,10 +41,10 @@ def _starts(
         yield [shuffle.sample(layer, len(layer)) for layer in layers]
 
 
-def crossings(layers: Sequence[Sequence[str]], links: Sequence[Link]) -> int:
+def crossings(layers: Layers, links: Sequence[Link]) -> int:
     """How many pairs of links cross."""
-    place = _places(layers)
-    row = {node: index for index, layer in enumerate(layers) for node in layer}
+    place = places_of(layers)
+    row = rows_of(layers)
     ends: list[list[tuple[int, int]]] = [[] for _ in layers]
     for source, target in links:
         ends[row[source]].append((place[source], place[target]))
@@ -82,7 +82,7 @@ def _sort_by_medians(order: list[list[str]], neighbours: Neighbours, upward: boo
     """Sort each layer by its neighbours in the layer just sorted; others keep their place."""
     rows = range(1, len(order)) if upward else range(len(order) - 2, -1, -1)
     for row in rows:
-        place = _places([order[row - 1 if upward else row + 1]])
+        place = places_of([order[row - 1 if upward else row + 1]])
         medians = {n: _median(sorted(place[m] for m in neighbours[n])) for n in order[row]}
         moving = iter(
             sorted((n for n in order[row] if medians[n] is not None), key=lambda n: medians[n] or 0)
@@ -116,7 +116,7 @@ def _exchange(order: list[list[str]], below: Neighbours, above: Neighbours) -> N
 def _exchange_in(order: list[list[str]], row: int, below: Neighbours, above: Neighbours) -> bool:
     layer, changed = order[row], False
     sides = [(row - 1, below), (row + 1, above)]
-    seen = [(_places([order[r]]), side) for r, side in sides if 0 <= r < len(order)]
+    seen = [(places_of([order[r]]), side) for r, side in sides if 0 <= r < len(order)]
     ends = {n: [sorted(place[m] for m in side[n]) for place, side in seen] for n in layer}
     for i in range(len(layer) - 1):
         a, b = ends[layer[i]], ends[layer[i + 1]]
@@ -133,9 +133,7 @@ def _pairs_crossed(left: Sequence[int], right: Sequence[int]) -> int:
     return sum(bisect_left(right, end) for end in left)
 
 
-def _walked(
-    layers: Sequence[Sequence[str]], below: Neighbours, above: Neighbours
-) -> list[list[str]]:
+def _walked(layers: Layers, below: Neighbours, above: Neighbours) -> list[list[str]]:
     """Each layer in the order in which a depth-first walk from the first one meets its nodes."""
     met: dict[str, None] = {}
     for start in (node for layer in layers for node in layer):
@@ -147,18 +145,3 @@ def _walked(
                 pending.extend(reversed([*above[node], *below[node]]))
     place = {node: index for index, node in enumerate(met)}
     return [sorted(layer, key=place.__getitem__) for layer in layers]
-
-
-def _neighbours(
-    layers: Sequence[Sequence[str]], links: Sequence[Link]
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    below: dict[str, list[str]] = {node: [] for layer in layers for node in layer}
-    above: dict[str, list[str]] = {node: [] for layer in layers for node in layer}
-    for source, target in links:
-        above[source].append(target)
-        below[target].append(source)
-    return below, above
-
-
-def _places(layers: Sequence[Sequence[str]]) -> dict[str, int]:
-    return {node: index for layer in layers for index, node in enumerate(layer)}

@@ -7,33 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..graph import Graph
-from .elements import Drawing, Element, Link, drawing_of
+from ...graph import Graph
+from ..picture import FILLS as COLOURS
+from ..picture import INK
+from .elements import FILLS, PLACES, Drawing, Element, Link, drawing_of
 
-_MERMAID_SHAPES = {
-    "input": ('(("', '"))'),
-    "state": ('(("', '"))'),
-    "output": ('(("', '"))'),
-    "parameter": ('["', '"]'),
-    "map": ('["', '"]'),
-    "function": ('(["', '"])'),
-}
-_DOT_SHAPES = {
-    "input": "circle",
-    "state": "circle",
-    "output": "circle",
-    "parameter": "box",
-    "map": "box",
-    "function": "ellipse",
-}
-_FILLS = {
-    "input": "#eaf3e6",
-    "state": "#e6f0fa",
-    "output": "#fdeee3",
-    "parameter": "#f5f6f8",
-    "map": "#fff3d1",
-    "function": "#fbe3ea",
-}
+# Of the kinds that are no plain boxes.
+_MERMAID_SHAPES = {**dict.fromkeys(PLACES, ('(("', '"))')), "function": ('(["', '"])')}
+_DOT_SHAPES = {**dict.fromkeys(PLACES, "circle"), "function": "ellipse"}
 
 
 def mermaid(graph: Graph, steps: int | None = None) -> str:
@@ -47,8 +28,8 @@ def mermaid(graph: Graph, steps: int | None = None) -> str:
         else:
             lines += inside
     lines += [f"  {_mermaid_link(link)}" for link in drawing.links]
-    for kind, fill in _FILLS.items():
-        lines.append(f"  classDef {kind} fill:{fill},stroke:#1c2024,color:#1c2024")
+    for kind, fill in FILLS.items():
+        lines.append(f"  classDef {kind} fill:{COLOURS[fill]},stroke:{INK},color:{INK}")
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +61,7 @@ def _indented(lines: Sequence[str]) -> list[str]:
 def _label(element: Element, escaped: Callable[[str], str], line_break: str) -> str:
     """The text with the size of what comes and goes, and the name of a gate."""
     text = element.text
-    if element.kind in ("input", "state", "output"):
+    if element.kind in PLACES:
         text = f"{text} [{element.size}]"
     elif element.name:
         text = f"{element.name} = {text}"
@@ -89,8 +70,8 @@ def _label(element: Element, escaped: Callable[[str], str], line_break: str) -> 
 
 def _mermaid_node(element: Element) -> str:
     start, end = _MERMAID_SHAPES.get(element.kind, ('["', '"]'))
-    kind = element.kind if element.kind in _FILLS else "function"
-    return f"{element.key}{start}{_label(element, _mermaid_escaped, '<br>')}{end}:::{kind}"
+    label = _label(element, _mermaid_escaped, "<br>")
+    return f"{element.key}{start}{label}{end}:::{element.kind}"
 
 
 def _mermaid_link(link: Link) -> str:
@@ -106,10 +87,9 @@ def _mermaid_escaped(text: str) -> str:
 
 
 def _dot_node(element: Element) -> str:
-    kind = element.kind if element.kind in _FILLS else "function"
     label = _label(element, _dot_escaped, "\\n")
-    shape = _DOT_SHAPES.get(element.kind, "box")
-    return f'{element.key} [label="{label}", shape={shape}, fillcolor="{_FILLS[kind]}"]'
+    shape, fill = _DOT_SHAPES.get(element.kind, "box"), COLOURS[FILLS[element.kind]]
+    return f'{element.key} [label="{label}", shape={shape}, fillcolor="{fill}"]'
 
 
 def _dot_link(link: Link) -> str:

@@ -9,19 +9,20 @@ References:
 
 from __future__ import annotations
 
-from ..graph import Graph
-from . import symbols
-from .condensed import Blocks, blocks_of
-from .forms import feeds_back_output
-from .geometry import Point
-from .picture import Picture, Shape, text_width
-from .wiring import Step, draw_step
+from ...graph import Graph
+from .. import symbols
+from ..forms import feeds_back_output
+from ..picture import Picture, Point, Shape, circle_width, text_width
+from .blocks import Blocks, blocks_of
+from .wiring import TURN, Step, draw_step
 
 LARGEST = 25
 # Steps of more operators than this are not even looked at for their blocks.
 _MOST_OPERATORS = 200
 _LOOP, _NEST = 0.55, 0.5
 _GAP, _WIDTH = 1.25, 2.1
+# Between circles above a step.
+_CLEAR = 0.15
 
 
 def has_inside(graph: Graph) -> bool:
@@ -42,35 +43,54 @@ def inside_picture(graph: Graph, steps: int | None) -> Picture:
 
 def _folded(blocks: Blocks) -> Picture:
     picture = Picture()
-    step = draw_step(picture, blocks)
+    step = draw_step(picture, blocks, in_row=False)
     for name, feed in step.feeds.items():
         _feed(picture, feed, name, "t")
     carried = [name for name in step.exits if name in step.entries]
     carried.sort(key=lambda name: -step.entries[name][1])
     for rank, name in enumerate(carried):
         _loop(picture, step, name, rank)
-    for name in step.exits:
-        if name not in step.entries:
-            _leave(picture, step, name)
+    for name in step.leaving:
+        _leave(picture, step, name)
     return picture
 
 
 def _unrolled(blocks: Blocks, name: str, steps: int) -> Picture:
     """Boxes in a row, the lines of the state running through; the middle one in detail."""
     picture = Picture()
-    step = draw_step(picture, blocks)
+    step = draw_step(picture, blocks, in_row=True)
     middle = (steps - 1) // 2
     times = symbols.times(steps)
-    gap = max(_GAP, _widest(step, times) + 0.35)
+    names = [symbols.vector(name, time) for name in step.leaving for time in times]
+    apart = max(map(circle_width, names), default=0.0) + _CLEAR
+    # From what leaves the step in detail to the middle of the box after it.
+    circles = len(step.leaving) * apart - _WIDTH / 2
+    gap = max(_GAP, _widest(step, times) + 0.35, circles)
     frames = [_neighbour(picture, step.frame, name, n - middle, gap) for n in range(steps)]
-    feeds = [(feed, name) for name, feed in step.feeds.items()]
     for frame, time in zip(frames, times, strict=True):
-        for (x, y), source in feeds:
-            at = (x if frame is step.frame else frame.centre[0], y)
-            _feed(picture, at, source, time)
+        _ends(picture, step, frame, time, apart)
     for state in step.entries:
         _run_through(picture, frames, step, state, gap)
     return picture
+
+
+def _ends(picture: Picture, step: Step, frame: Shape, time: str, apart: float) -> None:
+    """What a step reads from below, and what it gives to no other, above it from the right."""
+    in_detail = frame is step.frame
+    for name, (x, y) in step.feeds.items():
+        _feed(picture, (x if in_detail else frame.centre[0], y), name, time)
+    for rank, name in enumerate(step.leaving):
+        x, y = step.exits[name]
+        start = (x if in_detail else frame.centre[0] - rank * TURN, y)
+        _rise(picture, start, rank, apart, symbols.vector(name, time))
+
+
+def _rise(picture: Picture, start: Point, rank: int, apart: float, text: str) -> None:
+    """Up to a circle; that of a higher rank stands further left, its line below the others."""
+    (x, y), aside = start, rank * (apart - TURN)
+    circle = picture.circle((x - aside, y + 1.3), text, fill="state")
+    level = y + 0.5 - 0.12 * rank
+    picture.arrow(start, circle, via=[(x, level), (x - aside, level)] if rank else [])
 
 
 def _widest(step: Step, times: list[str]) -> float:
@@ -109,7 +129,8 @@ def _feed(picture: Picture, at: Point, name: str, time: str) -> None:
 def _leave(picture: Picture, step: Step, name: str) -> None:
     x, y = step.exits[name]
     label = symbols.vector(name, symbols.shifted(0))
-    picture.arrow((x, y), (x + _reach(step) - 0.35, y), label=label)
+    # Above, the line of the state may be close.
+    picture.arrow((x, y), (x + _reach(step) - 0.35, y), label=label, side="below")
 
 
 def _reach(step: Step) -> float:
@@ -126,9 +147,14 @@ def _loop(picture: Picture, step: Step, name: str, rank: int) -> None:
     back = frame.left - reach - rank * _NEST
     height = frame.top + _LOOP + rank * _NEST * 1.1
     (right, low), (left, entry) = step.exits[name], step.entries[name]
-    delay = picture.delay((frame.centre[0], height))
-    picture.arrow((right, low), delay, via=[(out, low), (out, height)], head=False)
-    picture.arrow(delay, (left, entry), via=[(back, height), (back, entry)], head=False)
+    picture.recurrence(
+        (right, low),
+        (left, entry),
+        (frame.centre[0], height),
+        out=[(out, low), (out, height)],
+        back=[(back, height), (back, entry)],
+        head=False,
+    )
     _beside_port(picture, (right + 0.1, low), symbols.vector(name, "t"), "left")
     _beside_port(picture, (left - 0.1, entry), symbols.vector(name, symbols.shifted(-1)), "right")
 

@@ -21,11 +21,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..picture import Point
 from .aligning import aligned
-from .geometry import Point
+from .links import Layers, Link, Neighbours, in_order, neighbours, rows_of
 from .ordering import crossings, ordered
-
-Edge = tuple[str, str]
 
 # How much further apart layers are for every unit that a link between them rises, and at most.
 _SLANT, _MOST = 0.35, 2.0
@@ -44,14 +43,14 @@ class Layout:
     """
 
     centres: dict[str, Point]
-    routes: dict[Edge, list[Point]]
+    routes: dict[Link, list[Point]]
     layers: tuple[tuple[str, ...], ...]
     crossings: int
 
 
 def layered(
     sizes: Mapping[str, tuple[float, float]],
-    edges: Sequence[Edge],
+    edges: Sequence[Link],
     *,
     first: Collection[str] = (),
     last: Collection[str] = (),
@@ -94,15 +93,15 @@ def layered(
 
 
 def layers_of(
-    nodes: Sequence[str], edges: Sequence[Edge], first: Collection[str], last: Collection[str]
+    nodes: Sequence[str], edges: Sequence[Link], first: Collection[str], last: Collection[str]
 ) -> dict[str, int]:
     """The layer of every node: the length of the longest path to it, then edges shortened.
 
     Raises:
         ValueError: as `layered`.
     """
-    after, before = _neighbours(nodes, edges)
-    order = _in_order(nodes, before, after)
+    before, after = neighbours(nodes, edges)
+    order = in_order(after)
     rows: dict[str, int] = {}
     for node in order:
         rows[node] = max((rows[source] + 1 for source in before[node]), default=0)
@@ -118,8 +117,8 @@ def layers_of(
 def _shortened(
     rows: dict[str, int],
     order: Sequence[str],
-    before: Mapping[str, list[str]],
-    after: Mapping[str, list[str]],
+    before: Neighbours,
+    after: Neighbours,
     fixed: Collection[str],
 ) -> dict[str, int]:
     """Move nodes to later layers where that makes edges shorter in all."""
@@ -129,35 +128,7 @@ def _shortened(
     return rows
 
 
-def _neighbours(
-    nodes: Sequence[str], edges: Sequence[Edge]
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    after: dict[str, list[str]] = {node: [] for node in nodes}
-    before: dict[str, list[str]] = {node: [] for node in nodes}
-    for source, target in edges:
-        after[source].append(target)
-        before[target].append(source)
-    return after, before
-
-
-def _in_order(
-    nodes: Sequence[str], before: Mapping[str, list[str]], after: Mapping[str, list[str]]
-) -> list[str]:
-    """The nodes, each after those with an edge to it."""
-    waiting = {node: len(before[node]) for node in nodes}
-    order = [node for node in nodes if not waiting[node]]
-    for node in order:
-        for target in after[node]:
-            waiting[target] -= 1
-            if not waiting[target]:
-                order.append(target)
-    if len(order) < len(waiting):
-        cycle = ", ".join(node for node in nodes if waiting[node])
-        raise ValueError(f"no layers for a graph with a cycle; it is among {cycle}")
-    return order
-
-
-def _chains(edges: Sequence[Edge], rows: Mapping[str, int]) -> dict[Edge, list[str]]:
+def _chains(edges: Sequence[Link], rows: Mapping[str, int]) -> dict[Link, list[str]]:
     """Of every edge its ends and, between them, a point for every layer that it passes."""
     chains = {}
     for source, target in edges:
@@ -179,13 +150,13 @@ def _across(sizes: Mapping[str, tuple[float, float]], direction: str) -> dict[st
 
 
 def _distances(
-    order: Sequence[Sequence[str]],
-    links: Sequence[Edge],
+    order: Layers,
+    links: Sequence[Link],
     across: Mapping[str, float],
     layer_gap: float,
 ) -> list[float]:
     """The distance from every layer to the next: more where links between them are steep."""
-    row = {node: index for index, layer in enumerate(order) for node in layer}
+    row = rows_of(order)
     rise = [0.0] * len(order)
     for source, target in links:
         rise[row[source]] = max(rise[row[source]], abs(across[target] - across[source]))
@@ -193,7 +164,7 @@ def _distances(
 
 
 def _bands(
-    order: Sequence[Sequence[str]],
+    order: Layers,
     sizes: Mapping[str, tuple[float, float]],
     direction: str,
     distances: Sequence[float],

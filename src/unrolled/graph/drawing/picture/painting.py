@@ -1,7 +1,6 @@
-"""Pictures on paper: sizes of text, and a picture as an SVG, PNG or PDF file.
+"""Pictures on paper: as an SVG, PNG or PDF file.
 
-Drawn by matplotlib without pyplot, under settings of our own that are put back afterwards, so
-that a caller's figures keep their looks. Matplotlib is imported at the first use.
+Drawn by matplotlib without pyplot; it is imported at the first use.
 """
 
 from __future__ import annotations
@@ -9,74 +8,47 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import geometry
 from .geometry import Point
-from .picture import Line, Picture, Shape, Text
+from .looks import FILLS, INK, INKS, PAPER, style
+from .shapes import Line, Shape, Text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAPER, INK = "#ffffff", "#1c2024"
-FILLS = {
-    "paper": PAPER,
-    "ink": INK,
-    "input": "#eaf3e6",
-    "state": "#e6f0fa",
-    "output": "#fdeee3",
-    "function": "#fff3d1",
-    "operator": "#fbe3ea",
-    "frame": "#f5f6f8",
-}
-INKS = {"ink": INK, "quiet": "#5c636b"}
+    from .picture import Picture
+
+# What may differ from one time to the next is left out.
 _METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None},
     ".png": {"Software": None},
     ".pdf": {"CreationDate": None, "ModDate": None},
 }
-_POINTS_PER_CM = 72 / 2.54
+SUFFIXES = tuple(_METADATA)
 _PAGE_CM, _MARGIN_CM = 16.0, 0.15
 # Letters of 11 points become letters of 8.
 _SMALLEST = 8 / 11
-_DASHES: dict[str, Any] = {"solid": "-", "dashed": (0, (4, 2.5)), "dotted": (0, (1, 2))}
+_DASHES: dict[str, Any] = {"solid": "-", "dashed": (0, (4, 2.5))}
 _STROKE, _HEAD, _HALO = 0.9, (0.22, 0.085), 2.5
-
-
-@lru_cache(maxsize=1024)
-def text_size(text: str, font: float) -> tuple[float, float]:
-    """Width and height in centimetres of text, one line or more, in that many points."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    if not text:
-        return 0.0, 0.0
-    # Ten times the size, so that rounding to whole pixels does not tell.
-    with _style():
-        figure = Figure(figsize=(1, 1), dpi=720)
-        canvas = FigureCanvasAgg(figure)
-        box = figure.text(0, 0, text, fontsize=font).get_window_extent(canvas.get_renderer())
-    return box.width / 10 / _POINTS_PER_CM, box.height / 10 / _POINTS_PER_CM
 
 
 def save(picture: Picture, path: Path) -> Path:
     """Draw into a file that appears whole or not at all; see `Picture.save`."""
     suffix = path.suffix.lower()
-    if suffix not in _METADATA:
-        known = ", ".join(_METADATA)
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
         raise ValueError(f"cannot draw {path.name!r}: the name must end in one of {known}")
     drawn = io.BytesIO()
-    with _style():
+    with style():
         figure = paint(picture)
         figure.savefig(
             drawn, format=suffix[1:], dpi=200, facecolor=PAPER, metadata=_METADATA[suffix]
         )
-    return _written(drawn.getvalue(), path)
+    return write_whole(drawn.getvalue(), path)
 
 
 def paint(picture: Picture) -> Figure:
@@ -100,27 +72,6 @@ def paint(picture: Picture) -> Figure:
     for text in (*picture.texts, *picture.labels):
         _paint_text(axes, text, scale, _behind(picture, text.centre))
     return figure
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Matplotlib's defaults and ours on top, whatever the user's own settings are."""
-    import matplotlib
-
-    ours: dict[Any, Any] = {
-        # Letters become shapes, so that a file looks the same wherever it is shown.
-        "svg.fonttype": "path",
-        "svg.hashsalt": "unrolled",
-        "font.family": ["STIXGeneral", "DejaVu Sans"],
-        "mathtext.fontset": "stix",
-        "text.color": INK,
-        # Lines that go on from one another must not be moved to whole pixels one by one.
-        "path.snap": False,
-    }
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(ours)
-        yield
 
 
 def _paint_shape(axes: Axes, shape: Shape, scale: float) -> None:
@@ -213,8 +164,12 @@ def _behind(picture: Picture, point: Point) -> str:
     return FILLS[frames[-1].fill] if frames else PAPER
 
 
-def _written(content: bytes, path: Path) -> Path:
-    """Write beside the file and then rename, which replaces it in one piece."""
+def write_whole(content: bytes, path: Path) -> Path:
+    """Write beside the file and then rename, which replaces it in one piece.
+
+    Raises:
+        FileNotFoundError: the folder does not exist.
+    """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot draw {path.name!r}: there is no folder {path.parent}")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..graph import Graph
-from ..nodes import (
+from ...graph import Graph
+from ...nodes import (
     Affine,
     Computed,
     Concat,
@@ -24,12 +24,12 @@ from ..nodes import (
     Reduce,
     Slice,
 )
-from ..roles import roles
-from . import symbols
+from ...roles import roles
+from .. import symbols
 
-_SIGNS = {"add": "$+$", "sub": "$-$", "mul": r"$\times$", "div": r"$\div$", "neg": "$-$"}
-_NAMES = {"sigmoid": r"$\sigma$", "tanh": r"$\tanh$", "relu": "ReLU", "maximum": "max",
-          "minimum": "min", "less": "<", "less_equal": r"$\leq$", "equal": "="}  # fmt: skip
+# Functions that are written between their operands, or before one.
+_ORDERS = ("less", "less_equal")
+_BETWEEN = ("add", "sub", "mul", "div", "neg", "equal", *_ORDERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,17 +131,20 @@ class _Condenser:
         terms = list(self._terms(node))
         if node.function.name == "add" and all(isinstance(t, (Affine, Fixed)) for t in terms):
             return self._affine_sum("linear", "linear", terms)
-        if len(node.operands) == 1 and self._uses[node.operands[0]] == 1:
-            terms = list(self._terms(node.operands[0]))
+        clipped, bounds = _clip(node)
+        operands = (clipped,) if bounds else node.operands
+        text = _written_clip(bounds) if bounds else _written(node)
+        # A clip compares the value with a bound and selects it, which makes two uses.
+        if len(operands) == 1 and self._uses[operands[0]] == (2 if bounds else 1):
+            terms = list(self._terms(operands[0]))
             if any(isinstance(term, Affine) for term in terms):
-                return self._affine_sum("gate", _written(node), terms)
-        inputs = self._blocks(node.operands)
-        kind = "operator" if len(inputs) > 1 else "function"
-        return Block(kind, _written(node), inputs)
+                return self._affine_sum("gate", text, terms)
+        inputs = self._blocks(operands)
+        return Block("operator" if len(inputs) > 1 else "function", text, inputs)
 
     def _affine_sum(self, kind: str, text: str, terms: list[Node]) -> Block:
         read = [term.vector if isinstance(term, Affine) else term for term in terms]
-        found = [self._roles[term].gate for term in terms if isinstance(term, Affine)]
+        found = [self._roles[term].label for term in terms if isinstance(term, Affine)]
         names = [name for name in found if name is not None and not name.isdigit()]
         return Block(kind, text, self._blocks(read), names[0] if names else "")
 
@@ -167,14 +170,29 @@ def _collect(block: Block, found: dict[Block, None]) -> None:
         found[block] = None
 
 
+def _clip(node: Node) -> tuple[Node, list[float]]:
+    """The value that a chain of selections keeps within bounds, and the bounds."""
+    match node:
+        case Pointwise(operands=(Pointwise(operands=compared) as test, Number() as bound, value)):
+            order = node.function.name == "select" and test.function.name in _ORDERS
+            if order and set(compared) == {bound, value}:
+                inner, bounds = _clip(value)
+                return inner, [*bounds, bound.value]
+    return node, []
+
+
+def _written_clip(bounds: list[float]) -> str:
+    return "clip " + ", ".join(f"${bound:.3g}$" for bound in sorted(bounds))
+
+
 def _written(node: Pointwise) -> str:
     """The sign or the name of a function, with the operands that are no blocks."""
     name = node.function.name
-    sign = _SIGNS.get(name) or _NAMES.get(name, name)
+    sign = symbols.sign(name)
     constants = [_constant(operand) for operand in node.operands]
     if len(constants) == 1 or not any(constants):
         return sign
-    if name in _SIGNS:
+    if name in _BETWEEN:
         before, after = (constants[0], constants[1])
         commutes = node.function.commutes and before
         return _joined("", sign, before) if commutes else _joined(before, sign, after)
