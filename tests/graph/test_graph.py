@@ -181,6 +181,14 @@ def test_a_function_names_its_output() -> None:
     torch.testing.assert_close(graph.evaluate(s), ((s * s).sum(-1), s))
 
 
+class Bare(ur.Cell):
+    def __init__(self):
+        super().__init__(3, {"h": 3})
+
+    def step(self, x, h):
+        return x + h
+
+
 CELL = ur.cells.Elman(2, 3)
 
 
@@ -243,6 +251,10 @@ def test_constants_take_the_type_of_the_values() -> None:
     [
         (lambda: ur.graph(nn.LSTMCell(2, 3)), ["LSTMCell", "Cell.wrap"]),
         (lambda: ur.graph(3), ["cell or a function", "int"]),
+        (lambda: ur.graph(Bare()), ["Bare.step", "tuple (h,)", "got Tensor"]),
+        (lambda: ur.graph(torch.neg, torch.rand(3), parameters=(1,)), ["names of arguments"]),
+        (lambda: ur.graph(CELL).jacobian().dense(torch.rand(2)), ["Elman takes x, h"]),
+        (lambda: ur.nn.Network(nn.LSTMCell(2, 3), 2), ["LSTMCell", "Cell.wrap"]),
         (lambda: ur.graph(ur.cells.LSTM), ["LSTM is a class", "LSTM(...)"]),
         (lambda: ur.graph(ur.cells.LSTM(2, 3), torch.rand(2)), ["is a cell", "no examples"]),
         (lambda: ur.graph(lambda x: x, 2.0), ["example of x", "float"]),
@@ -356,7 +368,7 @@ def _counted(cell, x, h):
         (lambda c, x, h: torch.div(x, h, rounding_mode="floor"), ["rounds"]),
         (lambda c, x, h: Doubled.apply(x) + h, ["Doubled", "autograd.Function"]),
         (lambda c, x, h: x + c.stray * h, ["[3]", "nn.Parameter"]),
-        (lambda c, x, h: h.mul_(2) + x, ["writes to", "argument"]),
+        (lambda c, x, h: h.mul_(2) + x, ["writes to h"]),
         (_without_gradient, ["no_grad", "gradient of"]),
         (_hooked, ["hook", "gradient"]),
         (lambda c, x, h: x + torch.tensor(float(len(h))).to(x), ["size of the batch"]),
@@ -366,8 +378,8 @@ def _counted(cell, x, h):
         (_merged, ["merges the batch"]),
         (_keeps, ["keeps last"]),
         (lambda c, x, h: x * len(x) + h, ["size of the batch", "x * len(x)"]),
-        (_branch, ["branches", "h.sum() > 0"]),
-        (_counted, ["writes to", "buffer"]),
+        (_branch, ["reads the value", "h.sum() > 0"]),
+        (_counted, ["writes to count"]),
     ],
 )
 def test_unknown_operators_are_named_with_their_line(change, words) -> None:

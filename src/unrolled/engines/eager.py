@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell
+from ..graph.trace import check_tuple
 from .engine import Problem, Solution
 
 
@@ -89,14 +90,8 @@ def check_step(cell: Cell, state: object, batch_size: int) -> None:
         ValueError: it has another number of components, or other shapes.
     """
     who = f"{type(cell).__name__}.step"
-    if not isinstance(state, tuple):
-        names = ", ".join(cell.state_sizes)
-        raise TypeError(
-            f"{who} must return a tuple ({names},), got {type(state).__name__}; "
-            "a single state is written `return (h,)`"
-        )
-    if len(state) != len(cell.state_sizes):
-        raise ValueError(f"{who} returned {len(state)} states, state_sizes has {cell.state_sizes}")
+    check_tuple(who, list(cell.state_sizes), state)
+    assert isinstance(state, tuple)
     for (name, size), component in zip(cell.state_sizes.items(), state, strict=True):
         if tuple(component.shape) != (batch_size, size):
             raise ValueError(

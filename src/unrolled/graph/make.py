@@ -19,7 +19,7 @@ from .lowering.lower import vector_of
 from .lowering.sample import Sample
 from .nodes import Fixed, Input, Node
 from .tidy import tidy
-from .trace import Step, refuse_custom_gradients, trace
+from .trace import Step, check_tuple, refuse_custom_gradients, trace
 from .verify import verify
 
 
@@ -32,8 +32,9 @@ def graph(model: Any, *examples: Tensor, parameters: Collection[str] = ()) -> Gr
 
     Arguments:
         model: a cell, a network with a step, or a function of tensors or module with examples.
-        examples: of a function or module, one for each argument: [B, size], a single vector [size], or a
-            number. Only their shapes matter. A result of more dimensions is flattened.
+        examples: of a function or module, one for each argument: [B, size], a single vector
+            [size], or a number. Only their shapes matter. A result of more dimensions is
+            flattened.
         parameters: names of the function's arguments that are the same for every sample.
             Arguments whose example is an `nn.Parameter` always are.
 
@@ -57,8 +58,9 @@ def graph(model: Any, *examples: Tensor, parameters: Collection[str] = ()) -> Gr
         raise TypeError(f"{name} is a class; pass one that is made, {name}(...)")
     if isinstance(model, nn.Module):
         return _graph_of_module(model, examples)
-    if isinstance(parameters, str):
-        parameters = (parameters,)
+    parameters = (parameters,) if isinstance(parameters, str) else parameters
+    if not all(isinstance(name, str) for name in parameters):
+        raise TypeError('parameters are names of arguments, as ("W", "b")')
     if not callable(model):
         raise TypeError(f"graph takes a cell or a function, got {type(model).__name__}")
     return _graph_of_function(model, examples, frozenset(parameters))
@@ -73,8 +75,9 @@ def _graph_of_step(model: Any) -> Graph:
     def values(batch: int) -> list[Tensor]:
         return [torch.zeros(batch, size, dtype=dtype) for size in sizes.values()]
 
-    _check_gradients(step.call, tensors, values(2))
     names = [*model.state_sizes, *getattr(model, "emits", ())]
+    result = _check_gradients(step.call, tensors, values(2))
+    check_tuple(f"{type(model).__name__}.step", names, result)
     ops = Builder()
     inputs = [ops.input(name, size) for name, size in sizes.items()]
     results = lower(trace(step.call, tensors, values), ops, list(tensors), inputs)
@@ -104,17 +107,15 @@ def _step_outputs(
     """What a step returned, by name.
 
     Raises:
-        ValueError: it returned another number of tensors, or another size.
+        ValueError: it returned another shape.
     """
-    names = ", ".join(name for name, _ in wanted)
-    if len(results) != len(wanted):
-        raise ValueError(f"{who}.step returned {len(results)} tensors, expected {names}")
     outputs: dict[str, Node] = {}
     for (name, size), result in zip(wanted, results, strict=True):
         node = vector_of(result, ops)
         flat = not isinstance(result, Sample) or (result.axis, len(result.shape)) == (0, 1)
         if not flat or size not in (None, node.size):
-            shape = ["batch", *getattr(result, "shape", ())]
+            shape: list[Any] = list(getattr(result, "shape", ()))
+            shape.insert(getattr(result, "axis", 0), "batch")
             wanted_shape = f"[batch, {'size' if size is None else size}]"
             raise ValueError(
                 f"{who}.step returned {name} of shape {shape}, expected {wanted_shape}"
@@ -129,15 +130,17 @@ def _input_name(model: Any) -> str:
 
 def _check_gradients(
     function: Callable[..., Any], tensors: Mapping[str, Tensor], values: Sequence[Tensor]
-) -> None:
-    """Run once with gradients, to see whether any is the author's own."""
+) -> Any:
+    """Run once with gradients, to see whether any is the author's own; the result."""
     leaves = {
         name: _leaf(tensor) if tensor.requires_grad else tensor.detach().to("cpu", copy=True)
         for name, tensor in tensors.items()
     }
     devices = range(torch.cuda.device_count())
     with torch.enable_grad(), torch.random.fork_rng(devices=devices):
-        refuse_custom_gradients(function(leaves, *map(_leaf, values)))
+        result = function(leaves, *map(_leaf, values))
+    refuse_custom_gradients(result)
+    return result
 
 
 def _leaf(tensor: Tensor) -> Tensor:

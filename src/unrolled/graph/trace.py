@@ -143,6 +143,22 @@ def trace(
     return Trace(calls, held, results, line_of)
 
 
+def check_tuple(who: str, names: Sequence[str], result: Any) -> None:
+    """Check what a step returned.
+
+    Raises:
+        TypeError: it is not a tuple.
+        ValueError: it has another number of components.
+    """
+    if not isinstance(result, tuple):
+        raise TypeError(
+            f"{who} must return a tuple ({', '.join(names)},), got {type(result).__name__}; "
+            "a single state is written `return (h,)`"
+        )
+    if len(result) != len(names):
+        raise ValueError(f"{who} returned {len(result)} values, expected {', '.join(names)}")
+
+
 def refuse_custom_gradients(results: Any) -> None:
     """Raise where a `torch.autograd.Function` made any of the results.
 
@@ -172,11 +188,11 @@ def _recorded(function: Callable[..., Any], tensors: dict[str, Tensor], values: 
         try:
             return make_fx(pure)(tensors, *values)
         except RuntimeError as error:
-            if "tracing tensor" not in str(error) and "data-dependent" not in str(error):
-                raise
             line = user_line(traceback.extract_tb(error.__traceback__))
-            what = "the step"
-            raise UnsupportedOperator(what, line, "branches on the value of a tensor") from error
+            reads = "tracing tensor" in str(error) or "data-dependent" in str(error)
+            first = str(error).partition("\n")[0]
+            reason = "reads the value of a tensor" if reads else f"cannot be traced: {first}"
+            raise UnsupportedOperator("the step", line, reason) from error
 
 
 @contextmanager

@@ -44,10 +44,17 @@ class Network(nn.Module):
 
     Raises:
         ValueError: an unknown output or position, or a size below 1.
+        TypeError: `cell` is not a cell.
     """
 
     def __init__(self, cell: Cell, output_size: int, output: str = "softmax", at: str = "every"):
         super().__init__()
+        if not isinstance(cell, Cell):
+            kind = cell.__name__ if isinstance(cell, type) else type(cell).__name__
+            raise TypeError(
+                f"cell must be a Cell that is made, got {kind}; unrolled.Cell.wrap makes one of "
+                "any module with forward(x, state)"
+            )
         check_size("output_size", output_size)
         self.cell, self.output = cell, output
         self.at = one_of(at, POSITIONS, "at")

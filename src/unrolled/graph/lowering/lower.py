@@ -59,8 +59,10 @@ class _Lowering:
         needed = self._needed()
         for call in self.trace.calls:
             if call.node.target is aten.copy_.default:
-                reason = "writes to a parameter, a buffer or an argument of the step"
-                raise self._refusal(call, reason)
+                first: Any = call.node.args[0]
+                written: Any = self.known[first]
+                what = getattr(written, "name", "") or getattr(written.node, "name", "")
+                raise self._refusal(call, f"writes to {what}")
             if call.node in needed or call.node.op == "placeholder":
                 self.known[call.node] = self._value(call)
         return [self._filled(result) for result in self.trace.results]
