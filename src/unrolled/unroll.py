@@ -68,7 +68,7 @@ def unroll(
         forced: values that replace a component *before* each step, by name: [B, T, size], or a
             pair with a mask [B, T] or [T] that is true where they do. For teacher forcing,
             values at step t are the true outputs of step t-1.
-        engine: "auto", "eager", "vendor", or an engine.
+        engine: "auto", "eager", "vendor", "native", or an engine.
         steps: T, where there are no inputs; B is then the state's, or 1.
 
     Raises:

@@ -3,11 +3,14 @@
 from ..naming import one_of
 from .eager import Eager
 from .engine import Engine, EngineRefused, Problem
+from .native import Native
 from .vendor import Vendor
 
 # In the order in which "auto" asks them; the last runs everything.
 ENGINES: tuple[Engine, ...] = (Vendor(), Eager())
-BY_NAME: dict[str, Engine] = {engine.name: engine for engine in ENGINES}
+# Engines that run only where they are asked for by name.
+NAMED: tuple[Engine, ...] = (Native(),)
+BY_NAME: dict[str, Engine] = {engine.name: engine for engine in (*ENGINES, *NAMED)}
 
 
 def choose(engine: str | Engine, problem: Problem) -> tuple[Engine, str]:

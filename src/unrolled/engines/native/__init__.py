@@ -1,0 +1,3 @@
+from .engine import Native
+
+__all__ = ["Native"]

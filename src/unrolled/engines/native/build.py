@@ -1,0 +1,133 @@
+"""Compile generated C++ with the machine's own compiler, once, and keep the result.
+
+The cache is a folder of the user's, readable by nobody else. A library's name is a digest of its
+source, the compiler and its options, so that a change of any of them makes another. It is written
+under another name and renamed, so that two processes that build the same kernel at once, or a
+process that is killed, leave nothing half-written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from .source import Target
+
+OPTIONS = ("-O3", "-march=native", "-funroll-loops", "-fno-math-errno", "-fno-trapping-math")
+SHARED = ("-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w")
+
+
+class CompilerFailed(RuntimeError):
+    """No kernel could be built; the message says why, in one line."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C++ compiler.
+
+    Attributes:
+        path: of the program.
+        version: its first line of `--version`.
+    """
+
+    path: str
+    version: str
+
+
+@cache
+def compiler() -> Compiler | None:
+    """The compiler named in CXX, or g++, or clang++, or c++; None if there is none."""
+    for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
+        path = shutil.which(name) if name else None
+        if path is None:
+            continue
+        asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return Compiler(path, asked.stdout.splitlines()[0])
+    return None
+
+
+@cache
+def registers() -> tuple[int, int]:
+    """Bytes of a vector register of this machine, and how many there are."""
+    flags = _cpu_flags()
+    if "avx512f" in flags:
+        return 64, 32
+    if "avx2" in flags:
+        return 32, 16
+    if platform.machine() in ("aarch64", "arm64"):
+        return 16, 32
+    return 16, 16
+
+
+def target_for(real: str) -> Target:
+    """What to compile for on this machine, in float or double."""
+    size, count = registers()
+    return Target(real, size // (8 if real == "double" else 4), count)
+
+
+def cache_folder() -> Path:
+    """UNROLLED_CACHE, or the user's cache folder."""
+    named = os.environ.get("UNROLLED_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "unrolled"
+
+
+def load(source: str) -> ctypes.CDLL:
+    """The compiled source, from the cache if it was compiled before.
+
+    Raises:
+        CompilerFailed: there is no compiler, it fails, or the cache cannot be written.
+    """
+    found = compiler()
+    if found is None:
+        raise CompilerFailed("no C++ compiler was found (g++, clang++ or c++; CXX names another)")
+    facts = "\n".join([source, found.path, found.version, *OPTIONS, *SHARED, _cpu_name()])
+    name = hashlib.sha256(facts.encode()).hexdigest()[:24]
+    path = cache_folder() / f"{name}.so"
+    try:
+        if not path.is_file():
+            _compile(found, source, path)
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise CompilerFailed(f"the cache {cache_folder()} cannot be used: {error}") from error
+
+
+def _compile(found: Compiler, source: str, path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="building-") as folder:
+        text, library = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
+        text.write_text(source, encoding="utf-8")
+        command = [found.path, *OPTIONS, *SHARED, "-o", str(library), str(text)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            first = next((line for line in run.stderr.splitlines() if "error" in line), run.stderr)
+            raise CompilerFailed(f"{found.path} failed: {' '.join(first.split())[:200]}")
+        os.replace(library, path)
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+@cache
+def _cpu_name() -> str:
+    # A cache on a shared disk may be read by machines with other instructions.
+    digest = hashlib.sha256(" ".join(sorted(_cpu_flags())).encode()).hexdigest()
+    return f"{platform.machine()} {digest}"

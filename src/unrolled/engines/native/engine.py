@@ -1,0 +1,189 @@
+"""The native engine: a cell's graph compiled to C++ for this machine, run over all steps at once.
+
+Shapes: B batch, T time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...graph import UnsupportedOperator
+from ..engine import Problem, Solution
+from .build import CompilerFailed, compiler
+from .graphs import graph_of
+from .kernel import REALS, Forced, Kernel, Run
+
+
+class Native:
+    """Runs any cell whose graph is known, in float32 or float64, on the CPU."""
+
+    name = "native"
+
+    def refusal(self, problem: Problem) -> str | None:
+        inputs = problem.inputs
+        if inputs.device.type != "cpu":
+            return f"it runs on the CPU, the inputs are on {inputs.device}"
+        if inputs.dtype not in REALS or torch.is_autocast_enabled("cpu"):
+            return f"it computes in float32 and float64, not in {_precision(inputs)}"
+        if compiler() is None:
+            return "there is no C++ compiler"
+        try:
+            kernel_of(problem)
+        except (UnsupportedOperator, NoKernel) as error:
+            return str(error)
+        return None
+
+    def advantage(self, problem: Problem) -> str:
+        return f"the step of {type(problem.cell).__name__} compiled to C++, all steps in one call"
+
+    def solve(self, problem: Problem) -> Solution:
+        kernel = kernel_of(problem)
+        names = list(problem.cell.state_sizes)
+        forced = [problem.forced[names[k]] for k in sorted(kernel.plan.forced)]
+        tensors = [*problem.state, *kernel.bases(), *(given.values for given in forced)]
+        masks = tuple(given.mask for given in forced)
+        states = Unroll.apply(kernel, problem.lengths, masks, problem.inputs, *tensors)
+        found = [state.transpose(0, 1) for state in states]  # each [B, T, size]
+        final = tuple(map(problem.last, found, problem.state))
+        return Solution(dict(zip(names, map(problem.blank, found), strict=True)), final)
+
+
+class NoKernel(RuntimeError):
+    """A kernel could not be built; the message says why, in one line."""
+
+
+def kernel_of(problem: Problem) -> Kernel:
+    """The compiled step of a problem's cell, built at its first use.
+
+    Raises:
+        UnsupportedOperator: the graph does not know an operator of the step.
+        NoKernel: it cannot be built.
+    """
+    graph, dtype = graph_of(problem.cell), problem.inputs.dtype
+    forced = frozenset(k for k, n in enumerate(problem.cell.state_sizes) if n in problem.forced)
+    kernels: dict[Any, Kernel] = graph.__dict__.setdefault("_kernels", {})
+    if (dtype, forced) not in kernels:
+        try:
+            kernels[dtype, forced] = Kernel(graph, dtype, forced)
+        except CompilerFailed as error:
+            _warn(str(error))
+            raise NoKernel(str(error)) from error
+    return kernels[dtype, forced]
+
+
+@cache
+def _warn(reason: str) -> None:
+    warnings.warn(f"no native kernel, the eager engine runs: {reason}", stacklevel=2)
+
+
+def _precision(inputs: Tensor) -> str:
+    autocast = torch.is_autocast_enabled("cpu")
+    return "autocast" if autocast else str(inputs.dtype).removeprefix("torch.")
+
+
+class Unroll(torch.autograd.Function):
+    """All steps of a kernel, with the kernel's own derivative."""
+
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,
+        kernel: Kernel,
+        lengths: Tensor | None,
+        masks: tuple[Tensor | None, ...],
+        x: Tensor,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Every state at every step, each [T, B, size].
+
+        Arguments:
+            tensors: the initial states, the bases, the forced values.
+        """
+        states, bases, given = _parted(kernel, tensors)
+        forced = [Forced(v, mask) for v, mask in zip(given, masks, strict=True)]
+        run = kernel.forward(x, states, bases, lengths, forced)
+        ctx.kernel, ctx.lengths, ctx.masks = kernel, lengths, masks
+        ctx.save_for_backward(x, *tensors, run.x, *run.states, *run.kept, *run.before)
+        sizes = [start.shape[1] for start in states]
+        return tuple(b[1:, :, :n] for b, n in zip(run.states, sizes, strict=True))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
+        kernel, plan = ctx.kernel, ctx.kernel.plan
+        count = 1 + len(plan.states) + len(plan.bases) + len(plan.forced)
+        x, *tensors = ctx.saved_tensors[:count]
+        states, bases, given = _parted(kernel, tensors)
+        forced = [Forced(v, mask) for v, mask in zip(given, ctx.masks, strict=True)]
+        if torch.is_grad_enabled():
+            # A derivative of the derivative is asked for: go through the definition.
+            found = _by_definition(kernel, ctx.lengths, x, states, bases, forced, gradients)
+            return None, None, None, *found
+        rest = list(ctx.saved_tensors[count:])
+        kept = 1 + len(states) + len(plan.saved)
+        run = Run(rest[0], rest[1 : 1 + len(states)], rest[1 + len(states) : kept], rest[kept:])
+        wants_x = ctx.needs_input_grad[3]
+        dx, initial, of_bases, of_forced = kernel.backward(run, bases, gradients, wants_x, forced)
+        return None, None, None, dx, *initial, *of_bases, *of_forced
+
+
+def _parted(
+    kernel: Kernel, tensors: Sequence[Tensor]
+) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    """Initial states, bases and forced values."""
+    first = len(kernel.plan.states)
+    second = first + len(kernel.plan.bases)
+    return tensors[:first], tensors[first:second], tensors[second:]
+
+
+def _by_definition(
+    kernel: Kernel,
+    lengths: Tensor | None,
+    x: Tensor,
+    states: Sequence[Tensor],
+    bases: Sequence[Tensor],
+    forced: Sequence[Forced],
+    gradients: Sequence[Tensor | None],
+) -> tuple[Tensor | None, ...]:
+    """The gradients by autograd through a loop over the graph, differentiable again."""
+    outputs = _loop(kernel, lengths, x, states, bases, forced)
+    reached = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
+    leaves = [x, *states, *bases, *(given.values for given in forced)]
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    results, incoming = zip(*reached, strict=True)
+    found = iter(
+        torch.autograd.grad(results, wanted, incoming, create_graph=True, allow_unused=True)
+    )
+    return tuple(next(found) if leaf.requires_grad else None for leaf in leaves)
+
+
+def _loop(
+    kernel: Kernel,
+    lengths: Tensor | None,
+    x: Tensor,
+    states: Sequence[Tensor],
+    bases: Sequence[Tensor],
+    forced: Sequence[Forced],
+) -> list[Tensor]:
+    """Every state at every step, each [T, B, size], one step of the graph at a time."""
+    graph, now, trajectory = kernel.plan.graph, list(states), []
+    fixed = dict(zip(kernel.plan.bases, bases, strict=True))
+    for t in range(x.shape[1]):
+        before = list(now)
+        for k, given in zip(sorted(kernel.plan.forced), forced, strict=True):
+            value, mask = given.values[:, t], given.mask
+            before[k] = value if mask is None else torch.where(mask[:, t, None], value, now[k])
+        values: dict[Any, Tensor] = dict(zip(graph.inputs, [x[:, t], *before], strict=True))
+        known = graph.values({**values, **fixed})
+        new = [known[graph.outputs[node.name]] for node in graph.inputs[1:]]
+        new = [value.expand_as(old) for value, old in zip(new, now, strict=True)]
+        if lengths is not None:
+            valid = (t < lengths)[:, None]
+            new = [torch.where(valid, a, b) for a, b in zip(new, now, strict=True)]
+        now = new
+        trajectory.append(now)
+    return [torch.stack(component) for component in zip(*trajectory, strict=True)]

@@ -1,0 +1,329 @@
+"""A compiled step: runs all time steps of a batch, and their derivative.
+
+Shapes: B batch, T time, I input_size.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...graph import Graph
+from ...graph.derivative import Outer, Total
+from ...graph.nodes import Fixed, Node
+from .build import load, target_for
+from .plan import Plan
+from .program import Stage
+from .source import phases, tile_of
+
+REALS = {torch.float32: "float", torch.float64: "double"}
+
+
+@dataclass
+class Run:
+    """What the forward pass leaves in memory.
+
+    Attributes:
+        x: [B, T, I].
+        states: of every component [T + 1, B, row], the initial one first.
+        kept: saved values, each [T, B, row].
+        before: the forced components as the steps read them, each [T, B, row].
+    """
+
+    x: Tensor
+    states: list[Tensor]
+    kept: list[Tensor]
+    before: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Forced:
+    """Values that replace a state component before each step.
+
+    Attributes:
+        values: [B, T, size].
+        mask: [B, T], true where they do; None where always.
+    """
+
+    values: Tensor
+    mask: Tensor | None
+
+
+class Kernel:
+    """The compiled step of a graph, in one precision.
+
+    Raises:
+        CompilerFailed: it cannot be built.
+    """
+
+    def __init__(self, graph: Graph, dtype: torch.dtype, forced: frozenset[int] = frozenset()):
+        self.dtype = dtype
+        self.plan = Plan(graph, target_for(REALS[dtype]), forced)
+        self.library = load(self.plan.source)
+
+    def bases(self) -> list[Tensor]:
+        """The tensors that the kernel reads, as torch computes them from the parameters."""
+        graph = self.plan.graph
+        known = graph.fixed_values(graph.read_tensors())
+        return [known[base].to(self.dtype) for base in self.plan.bases]
+
+    def forward(
+        self,
+        x: Tensor,
+        states: Sequence[Tensor],
+        bases: Sequence[Tensor],
+        lengths: Tensor | None = None,
+        forced: Sequence[Forced] = (),
+    ) -> Run:
+        """Run all steps from `states`, each [B, size]; `forced` in the order of components."""
+        plan, (batch, time, _) = self.plan, x.shape
+        x = self._rows_of(x)
+        arrays: dict[str, Tensor] = {"x": x}
+        run = Run(x, [], [], [])
+        for k, start in enumerate(states):
+            buffer = self._empty(time + 1, batch, start.shape[1])
+            buffer[0, :, : start.shape[1]] = start
+            run.states.append(buffer)
+            arrays[f"s{k}"] = buffer
+        for node in plan.saved:
+            arrays[f"k{node.serial}"] = self._empty(time, batch, node.size)
+            run.kept.append(arrays[f"k{node.serial}"])
+        arrays |= self._scratch(batch) | self._weights("forward", plan.forward.stages, bases)
+        arrays |= self._fixed(bases)
+        numbers = {"T": time, "B": batch}
+        for k, given in zip(sorted(plan.forced), forced, strict=True):
+            arrays[f"p{k}"] = self._empty(time, batch, plan.states[k].size)
+            arrays[f"i{k}"] = values = _by_entries(given.values)
+            run.before.append(arrays[f"p{k}"])
+            numbers |= {f"i{k}t": values.stride(1), f"i{k}b": values.stride(0)}
+            numbers |= _mask_numbers(k, given.mask)
+        if lengths is not None:
+            numbers["lengths"] = lengths.data_ptr()
+        self._call("forward", arrays, numbers)
+        return run
+
+    def backward(
+        self,
+        run: Run,
+        bases: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        wants_x: bool,
+        forced: Sequence[Forced] = (),
+    ) -> tuple[Tensor | None, list[Tensor], list[Tensor], list[Tensor]]:
+        """The gradients of x, of the initial states, of the bases and of the forced values.
+
+        Arguments:
+            run: of the forward pass.
+            bases: as the forward pass had them.
+            gradients: of every state at every step, [T, B, size], or None where it is zero.
+            wants_x: whether the gradient of x is needed.
+            forced: as the forward pass had them.
+        """
+        plan, time = self.plan, run.states[0].shape[0] - 1
+        batch = run.states[0].shape[1]
+        numbers: dict[str, int] = {"T": time, "B": batch}
+        arrays: dict[str, Tensor] = {"x": run.x}
+        for k, state in enumerate(plan.states):
+            arrays[f"s{k}"] = run.states[k]
+            arrays[f"g{k}"] = carried = self._zeros(2, batch, state.size)
+            given = gradients[k]
+            if given is not None:
+                given = _by_entries(given)
+                carried[(time - 1) & 1, :, : state.size] = given[-1]
+                arrays[f"d{k}"] = given
+                numbers |= {f"d{k}t": given.stride(0), f"d{k}b": given.stride(1)}
+        for node, kept in zip(plan.saved, run.kept, strict=True):
+            arrays[f"k{node.serial}"] = kept
+        of_forced = []
+        for k, given, before in zip(sorted(plan.forced), forced, run.before, strict=True):
+            arrays[f"p{k}"] = before
+            arrays[f"e{k}"] = self._empty(time, batch, plan.states[k].size)
+            of_forced.append(arrays[f"e{k}"][:, :, : plan.states[k].size].transpose(0, 1))
+            numbers |= _mask_numbers(k, given.mask)
+        arrays["adjoint"] = adjoint = self._empty(time, batch, plan.adjoint_row)
+        if wants_x:
+            arrays["dx"] = self._empty(time, batch, plan.x.size)
+        arrays |= self._scratch(batch) | self._weights("backward", plan.backward.stages, bases)
+        arrays |= self._fixed(bases)
+        self._call("backward", arrays, numbers)
+        initial = [arrays[f"g{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
+        found = self._parameters(run, bases, adjoint, arrays)
+        dx = arrays["dx"][:, :, : plan.x.size].transpose(0, 1) if wants_x else None
+        return dx, initial, found, of_forced
+
+    # Gradients of parameters
+
+    def _parameters(
+        self, run: Run, bases: Sequence[Tensor], adjoint: Tensor, arrays: dict[str, Tensor]
+    ) -> list[Tensor]:
+        plan = self.plan
+        found = {
+            base: torch.zeros_like(tensor, memory_format=torch.contiguous_format)
+            for base, tensor in zip(plan.bases, bases, strict=True)
+        }
+        totals = adjoint.sum((0, 1))
+        for fixed, terms in plan.terms.items():
+            window = plan.windows[fixed]
+            to = window.of(found[window.base])
+            for term in terms:
+                if isinstance(term, Total):
+                    start = plan.adjoints[plan.explicit.result(term.vector)]
+                    # A gradient of size 1 for a value that is used for every entry.
+                    to += totals[start : start + term.vector.size].reshape(to.shape)
+                else:
+                    assert isinstance(term, Outer)
+                    self._accumulate(run, term, adjoint, to, arrays)
+        return list(found.values())
+
+    def _accumulate(
+        self, run: Run, term: Outer, adjoint: Tensor, to: Tensor, arrays: dict[str, Tensor]
+    ) -> None:
+        plan = self.plan
+        time, batch, row = adjoint.shape
+        start = plan.adjoints[plan.explicit.result(term.left)]
+        left = adjoint[:, :, start:]
+        right = self._rows(run, term.right, adjoint, arrays)
+        threads = torch.get_num_threads()
+        self.library.accumulate(
+            _pointer(left),
+            _long(row),
+            _pointer(right),
+            _long(right.stride(0)),
+            _long(right.stride(1)),
+            _long(time),
+            _long(batch),
+            _pointer(to),
+            _long(to.stride(0)),
+            _long(to.stride(1)),
+            _long(to.shape[0]),
+            _long(to.shape[1]),
+            _long(threads),
+        )
+
+    def _rows(self, run: Run, node: Node, adjoint: Tensor, arrays: dict[str, Tensor]) -> Tensor:
+        """A value at every step, [T, B, ...]."""
+        plan = self.plan
+        if node is plan.x:
+            return run.x.transpose(0, 1)
+        for k, (old, new) in enumerate(zip(plan.states, plan.new, strict=True)):
+            if node is old:
+                forced = sorted(plan.forced)
+                return run.before[forced.index(k)] if k in plan.forced else run.states[k]
+            if node is new:
+                return run.states[k][1:]
+        if node in plan.saved:
+            return arrays[f"k{node.serial}"]
+        start = plan.adjoints[plan.explicit.result(node)]
+        return adjoint[:, :, start:]
+
+    # Memory
+
+    def _rows_of(self, x: Tensor) -> Tensor:
+        if self.plan.copies_x:
+            padded = self._empty(x.shape[1], x.shape[0], x.shape[2])
+            padded[:, :, : x.shape[2]] = x.transpose(0, 1)
+            return padded[:, :, : x.shape[2]].transpose(0, 1)
+        return x if x.stride(2) == 1 else x.contiguous()
+
+    def _empty(self, *shape: int) -> Tensor:
+        """[..., row]: rows of whole vectors, and one vector more behind the last."""
+        *leading, size = shape
+        row, lanes = self.plan.target.padded(size), self.plan.target.lanes
+        count = row
+        for length in leading:
+            count *= length
+        return torch.empty(count + lanes, dtype=self.dtype)[:count].view(*leading, row)
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return self._empty(*shape).zero_()
+
+    def _scratch(self, batch: int) -> dict[str, Tensor]:
+        return {f"z{node.serial}": self._zeros(batch, node.size) for node in self.plan.scratch}
+
+    def _fixed(self, bases: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {f"f{node.serial}": self._padded(node, bases) for node in self.plan.fixed}
+
+    def _padded(self, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
+        padded = self._zeros(1, node.size)[0]
+        padded[: node.size] = self._part(node, bases).reshape(-1)
+        return padded
+
+    def _part(self, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
+        window = self.plan.windows[node]
+        return window.of(bases[self.plan.bases.index(window.base)])
+
+    def _weights(
+        self, name: str, stages: Sequence[Stage], bases: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        arrays: dict[str, Tensor] = {}
+        for k, stage in enumerate(stages):
+            if stage.accumulators:
+                arrays[f"{name}_w{k}"] = self._packed(stage, bases)
+                arrays[f"{name}_b{k}"] = self._biases(stage, bases)
+        return arrays
+
+    def _packed(self, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
+        columns = phases(stage)
+        panel = sum(vector.size * len(found) for vector, found in columns)
+        units = tile_of(stage, self.plan.target).units
+        packed = self._empty(panel, stage.size)
+        skip = 0
+        for vector, found in columns:
+            for at, (_, product) in enumerate(found):
+                matrix = self._part(product.matrix, bases)
+                self.library.pack(
+                    _pointer(matrix),
+                    _long(matrix.stride(0)),
+                    _long(matrix.stride(1)),
+                    _long(stage.size),
+                    _long(vector.size),
+                    _pointer(packed),
+                    _long(panel),
+                    _long(skip),
+                    _long(units),
+                    _long(len(found)),
+                    _long(at),
+                )
+            skip += vector.size * len(found)
+        return packed
+
+    def _biases(self, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
+        biases = self._zeros(len(stage.accumulators), stage.size)
+        for row, sum_ in zip(biases, stage.accumulators, strict=True):
+            for product in sum_.products:
+                if product.bias is not None:
+                    row[: stage.size] += self._part(product.bias, bases)
+        return biases
+
+    def _call(self, name: str, arrays: dict[str, Tensor], numbers: dict[str, int]) -> None:
+        x = arrays["x"]
+        threads = min(torch.get_num_threads(), numbers["B"])
+        numbers = {**numbers, "xb": x.stride(0), "xt": x.stride(1), "threads": threads}
+        memory = [arrays[p].data_ptr() if p in arrays else 0 for p in self.plan.pointers]
+        memory += [numbers.get(n, 0) for n in self.plan.numbers]
+        block = (ctypes.c_int64 * len(memory))(*memory)
+        getattr(self.library, name)(ctypes.byref(block))
+
+
+def _by_entries(tensor: Tensor) -> Tensor:
+    """The tensor with the entries of a row side by side."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _mask_numbers(k: int, mask: Tensor | None) -> dict[str, int]:
+    if mask is None:
+        return {}
+    return {f"m{k}": mask.data_ptr(), f"m{k}t": mask.stride(1), f"m{k}b": mask.stride(0)}
+
+
+def _pointer(tensor: Tensor) -> Any:
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def _long(number: int) -> Any:
+    return ctypes.c_int64(number)

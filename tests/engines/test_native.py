@@ -1,0 +1,241 @@
+"""The native engine: generated code against the definition, and against what can go wrong."""
+
+import os
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+import unrolled as ur
+from graph.catalogue import NAMES, arguments, cell_named
+from unrolled.engines.native import build
+from unrolled.engines.native.kernel import Kernel
+
+# torch's own gradient of hard sigmoid holds 1/6 in float32.
+COARSE = {"DSGUCell": 1e-7, "SGUCell": 1e-7}
+
+
+def _run(cell, engine, x, state, **options):
+    """States, and gradients of a loss that uses all of them."""
+    x, state = x.clone().requires_grad_(), tuple(s.clone().requires_grad_() for s in state)
+    run = ur.unroll(cell, x, state=state, engine=engine, **options)
+    values = [*run.states.values(), *run.final]
+    loss = sum((v * torch.sin(torch.arange(v.numel()).view_as(v))).sum() for v in values)
+    learned = [p for p in cell.parameters() if p.requires_grad]
+    return values, torch.autograd.grad(loss, [x, *state, *learned], allow_unused=True)
+
+
+def _assert_alike(cell, x, state, bound=1e-12, **options) -> None:
+    expected, found = (_run(cell, e, x, state, **options) for e in ("eager", "native"))
+    for ours, theirs in zip(found, expected, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            if a is not None or b is not None:
+                a = torch.zeros_like(b) if a is None else a
+                b = torch.zeros_like(a) if b is None else b
+                size = 1 + b.detach().abs().max().item() if b.numel() else 1
+                torch.testing.assert_close(a, b, rtol=0, atol=bound * size)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_of_the_catalogue(name) -> None:
+    cell = cell_named(name)
+    x = torch.rand(5, 6, cell.input_size, dtype=torch.float64) + 0.1
+    _assert_alike(cell, x, arguments(cell, 5)[1:], COARSE.get(name, 1e-12))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (7, 3, 17, 33), (13, 2, 1, 16), (2, 4, 33, 65)])
+@pytest.mark.parametrize("kind", [ur.cells.Elman, ur.cells.LSTM, ur.cells.GRU])
+def test_odd_sizes(kind, sizes) -> None:
+    batch, steps, inputs, hidden = sizes
+    cell = kind(inputs, hidden).double()
+    _assert_alike(cell, torch.randn(batch, steps, inputs).double(), arguments(cell, batch)[1:])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("name", "component"), [("LSTM", "c"), ("LSTM", "h"), ("Jordan softmax", "y")]
+)
+def test_forced_states(name, component, masked) -> None:
+    cell = cell_named(name)
+    x, values = (
+        torch.randn(4, 6, 3).double(),
+        torch.rand(4, 6, cell.state_sizes[component]).double(),
+    )
+    forced = {component: (values, torch.rand(4, 6) < 0.5) if masked else values}
+    _assert_alike(cell, x, arguments(cell, 4)[1:], forced=forced, lengths=[6, 1, 4, 5])
+
+
+class Pendulum(ur.Cell):
+    """No input, and a state that is put together from parts."""
+
+    def __init__(self):
+        super().__init__(0, {"s": 2})
+        self.stiffness = nn.Parameter(torch.tensor(0.7))
+
+    def step(self, x, s):
+        angle, speed = s[:, :1], s[:, 1:]
+        return (torch.cat([angle + 0.1 * speed, speed - 0.1 * self.stiffness * angle.sin()], 1),)
+
+
+class Mixed(ur.Cell):
+    """Layer norm, softmax, a state handed on, one that is constant, x used entry by entry."""
+
+    def __init__(self):
+        super().__init__(5, {"h": 5, "old": 5, "one": 5})
+        self.linear, self.norm = nn.Linear(5, 5), nn.LayerNorm(5)
+
+    def step(self, x, h, old, one):
+        new = self.norm(self.linear(h)) * torch.softmax(x + old, 1) + x.flip(1).exp().log1p()
+        return new.sqrt().erf() + new.pow(1.3), h, torch.ones_like(h)
+
+
+@pytest.mark.parametrize("kind", [Pendulum, Mixed])
+def test_unusual_steps(kind) -> None:
+    cell = kind().double()
+    x = torch.rand(4, 5, cell.input_size).double()
+    state = tuple(torch.rand(4, n).double() for n in cell.state_sizes.values())
+    _assert_alike(cell, x, state)
+
+
+def test_a_second_derivative() -> None:
+    cell, x = cell_named("GRU"), torch.randn(3, 4, 3).double().requires_grad_()
+    leaves = [x, *cell.parameters()]
+    found = []
+    for engine in ("eager", "native"):
+        outputs = ur.unroll(cell, x, engine=engine).outputs
+        first = torch.autograd.grad(outputs.sin().sum(), leaves, create_graph=True)
+        found.append(torch.autograd.grad(sum(g.square().sum() for g in first), leaves))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("steps", [100, 2000])
+def test_float32_is_about_as_near_to_the_truth_as_eager(steps) -> None:
+    """Distance from float64, against that of the definition in float32."""
+    cell = ur.cells.LSTM(8, 24)
+    exact = ur.cells.LSTM(8, 24).double()
+    exact.load_state_dict({n: p.double() for n, p in cell.state_dict().items()})
+    x = torch.randn(3, steps, 8)
+    state = tuple(torch.zeros(3, 24) for _ in range(2))
+    truth = _run(exact, "eager", x.double(), tuple(s.double() for s in state))
+    for part in range(2):
+        for a, b, t in zip(
+            _run(cell, "native", x, state)[part],
+            _run(cell, "eager", x, state)[part],
+            truth[part],
+            strict=True,
+        ):
+            mine, theirs = ((v.double() - t).norm() for v in (a, b))
+            assert mine <= 2 * theirs + 1e-6 * t.norm()
+
+
+def test_nan_and_infinity_go_through() -> None:
+    cell = ur.cells.Elman(3, 5)
+    x = torch.randn(4, 3, 3)
+    x[1, 1, 0], x[2, 0, 1] = torch.nan, torch.inf
+    native, eager = (ur.unroll(cell, x, engine=e).outputs for e in ("native", "eager"))
+    assert torch.equal(native.isnan(), eager.isnan())
+    assert native[1, 1:].isnan().all()
+    torch.testing.assert_close(native, eager, equal_nan=True)
+
+
+def test_the_same_twice_bit_for_bit() -> None:
+    cell, x = ur.cells.LSTM(5, 33), torch.randn(7, 20, 5)
+    first, second = (_run(cell, "native", x, cell.initial_state(7)) for _ in range(2))
+    for a, b in zip([*first[0], *first[1]], [*second[0], *second[1]], strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_setting_that_changes_is_seen() -> None:
+    class Leaky(ur.Cell):
+        def __init__(self):
+            super().__init__(2, {"h": 2})
+            self.leak = 0.5
+
+        def step(self, x, h):
+            return ((1 - self.leak) * h + self.leak * x,)
+
+    cell, x = Leaky(), torch.rand(2, 3, 2)
+    for leak in (0.5, 0.1):
+        cell.leak = leak
+        found, expected = (ur.unroll(cell, x, engine=e).outputs for e in ("native", "eager"))
+        torch.testing.assert_close(found, expected)
+
+
+def test_what_cannot_run_is_refused_with_the_reason() -> None:
+    class Sorted(ur.Cell):
+        def __init__(self):
+            super().__init__(2, {"h": 2})
+
+        def step(self, x, h):
+            return ((x + h).sort(1)[0],)
+
+    with pytest.raises(ValueError, match=r"native.*aten\.sort.*sort\(1\)"):
+        ur.unroll(Sorted(), torch.rand(1, 2, 2), engine="native")
+    half = ur.cells.Elman(2, 3).bfloat16()
+    with pytest.raises(ValueError, match="bfloat16"):
+        ur.unroll(half, torch.rand(1, 2, 2).bfloat16(), engine="native")
+
+
+# Building
+
+
+@pytest.fixture
+def cell_of_its_own():
+    """A cell whose kernel no other test has built."""
+    return ur.cells.Elman(2, 7)
+
+
+@pytest.mark.parametrize("trouble", ["compiler", "cache"])
+def test_trouble_is_said_once_and_the_rest_runs(
+    cell_of_its_own, tmp_path, monkeypatch, trouble
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("UNROLLED_CACHE", str(blocked if trouble == "cache" else tmp_path / "new"))
+    if trouble == "compiler":
+        broken = build.Compiler("/bin/false", "broken")
+        monkeypatch.setattr(build, "compiler", lambda: broken)
+    x = torch.rand(1, 2, 2)
+    words = "/bin/false failed" if trouble == "compiler" else "cannot be used"
+    with (
+        pytest.warns(UserWarning, match=f"no native kernel.*{words}"),
+        pytest.raises(ValueError, match=words),
+    ):
+        ur.unroll(cell_of_its_own, x, engine="native")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ur.unroll(cell_of_its_own, x).outputs.shape == (1, 2, 7)
+
+
+def test_the_cache_is_the_users_alone_and_used_again(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "kernels"
+    monkeypatch.setenv("UNROLLED_CACHE", str(folder))
+    graph = ur.graph(ur.cells.Elman(3, 9))
+    Kernel(graph, torch.float32)
+    assert folder.stat().st_mode & 0o077 == 0
+    (library,) = folder.iterdir()
+    before = library.stat().st_mtime_ns
+    monkeypatch.setattr(build, "_compile", None)
+    Kernel(graph, torch.float32)
+    assert library.stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_two_processes_may_build_at_once(tmp_path) -> None:
+    code = (
+        "import torch, unrolled as ur; torch.manual_seed(0);"
+        "cell = ur.cells.GRU(3, 6); x = torch.ones(2, 4, 3);"
+        "print(ur.unroll(cell, x, engine='native').outputs.sum().item())"
+    )
+    environment = {**os.environ, "UNROLLED_CACHE": str(tmp_path / "kernels")}
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    printed = [run.communicate(timeout=120)[0] for run in runs]
+    assert all(run.returncode == 0 for run in runs)
+    assert len(set(printed)) == 1
+    assert len(list((tmp_path / "kernels").iterdir())) == 1
