@@ -144,6 +144,69 @@ class Deep(ur.Cell):
         return h + self.input(x), c + h
 
 
+class Decaying(ur.Cell):
+    """Coefficients that are computed once: one with a short formula, one with a long one."""
+
+    def __init__(self) -> None:
+        super().__init__(4, {"h": 4})
+        self.rate, self.slope = nn.Parameter(torch.randn(4)), nn.Parameter(torch.randn(4))
+
+    def step(self, x, h):
+        gain = torch.sigmoid(torch.exp(self.rate) + torch.exp(self.slope))
+        return (torch.exp(-torch.exp(self.rate)) * h + 0.01 * self.slope * torch.sin(gain * x),)
+
+
+class Matrix(ur.Cell):
+    """An associative memory: h is read from M alone, and no step reads h."""
+
+    def __init__(self) -> None:
+        super().__init__(3, {"h": 4, "M": 16})
+        self.key, self.value, self.query = nn.Linear(3, 4), nn.Linear(3, 4), nn.Linear(3, 4)
+
+    def step(self, x, h, memory):
+        outer = self.value(x)[..., :, None] * self.key(x)[..., None, :]
+        memory = 0.9 * memory + outer.flatten(-2)
+        return (memory.unflatten(-1, (4, 4)) @ self.query(x)[..., None])[..., 0], memory
+
+
+class Readouts(ur.Cell):
+    """Two components that no step reads, both of h."""
+
+    def __init__(self) -> None:
+        super().__init__(3, {"y": 2, "h": 4, "z": 2})
+        self.input, self.recurrent = nn.Linear(3, 4), nn.Linear(4, 4)
+        self.first, self.second = nn.Linear(4, 2), nn.Linear(4, 2)
+
+    def step(self, x, y, h, z):
+        h = torch.tanh(self.input(x) + self.recurrent(h))
+        return self.first(h), h, self.second(h)
+
+
+class Stacked(ur.Cell):
+    """Two layers in a step, and no state that is only scaled and added to."""
+
+    def __init__(self) -> None:
+        super().__init__(3, {"h1": 4, "h2": 4})
+        self.input, self.recurrent = nn.Linear(3, 4), nn.Linear(4, 4)
+        self.upwards, self.upper = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def step(self, x, lower, upper):
+        lower = torch.tanh(self.input(x) + self.recurrent(lower))
+        return lower, torch.tanh(self.upwards(lower) + self.upper(upper))
+
+
+class Quadratic(ur.Cell):
+    """Operations with an unnamed operand, and a square."""
+
+    def __init__(self) -> None:
+        super().__init__(0, {"s": 2})
+        self.map = nn.Linear(2, 2)
+
+    def step(self, x, s):
+        inner = torch.tanh(self.map(s))
+        return (s + inner * inner - (1 - torch.sin(s)) * torch.cos(s),)
+
+
 CELLS = {
     "elman": lambda: ur.cells.Elman(3, 4),
     "jordan": lambda: ur.cells.Jordan(3, 4, 2),
@@ -162,9 +225,15 @@ CELLS = {
     "long names": LongNames,
     "odd names": OddNames,
     "deep": Deep,
+    "decaying": Decaying,
+    "matrix": Matrix,
+    "readouts": Readouts,
+    "stacked": Stacked,
+    "quadratic": Quadratic,
     "nas": lambda: ur.Cell.wrap(torchrecurrent.NASCell(4, 4)),
 }
-# Cell, steps, and the network where it is not "every"; "+ o" adds a readout.
+# Cell, steps, and the network where it is not "every"; "+ o" adds a readout, "in network" puts
+# the cell into `ur.nn.Network`.
 TEXTBOOK = [
     ("elman", 3),
     ("elman + o", None),
@@ -199,8 +268,24 @@ TEXTBOOK = [
     ("odd names", 3),
     ("lstm", 1),
     ("deep", 2),
+    ("decaying", None),
+    ("matrix", None),
+    ("matrix", 3),
+    ("matrix in network", 3),
+    ("readouts", None),
+    ("readouts", 3),
+    ("readouts in network", None),
+    ("readouts in network", 3),
+    ("stacked", None),
+    ("stacked", 3),
+    ("stacked in network", None),
+    ("gru in network", None),
+    ("gru in network", 3),
+    ("jordan in network", 3),
+    ("gru", 3, "last"),
+    ("gru", 3, "bidirectional"),
 ]
-LISTED = ("elman", "jordan softmax", "lstm", "gru before", "normalised", "nas")
+LISTED = ("elman", "jordan softmax", "lstm", "gru before", "normalised", "nas", "quadratic")
 OPERATORS = [
     *((name, None, "every", "operators") for name in LISTED),
     *((name, 2, "every", "operators") for name in ("jordan softmax", "lstm", "nas")),
@@ -210,7 +295,8 @@ OPERATORS = [
 @cache
 def graph_of(name: str) -> Graph:
     cell, _, readout = name.partition(" + ")
-    made = graph(CELLS[cell]())
+    cell, _, network = cell.partition(" in ")
+    made = graph(ur.nn.Network(CELLS[cell](), 2) if network else CELLS[cell]())
     return with_readout(made) if readout else made
 
 
@@ -222,7 +308,7 @@ def with_readout(cell: Graph) -> Graph:
 
 @cache
 def figure(
-    name: str, steps: int | None, network: str = "every", level: str = "textbook"
+    name: str, steps: int | None, network: str | None = None, level: str = "textbook"
 ) -> Picture:
     return picture_of(graph_of(name), steps, level, network)
 

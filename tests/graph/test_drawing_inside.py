@@ -1,9 +1,23 @@
 """Steps from inside: gates, the state line, what comes and goes."""
 
+from dataclasses import replace
+
 import pytest
 
-from graph.drawn import AFTER, BEFORE, NOW, SIGMA, TIMES, at, edges, figure, texts
-from unrolled.graph.drawing.picture import Picture
+from graph.drawn import (
+    AFTER,
+    BEFORE,
+    CELLS,
+    NOW,
+    SIGMA,
+    TIMES,
+    at,
+    edges,
+    figure,
+    graph_of,
+    texts,
+)
+from unrolled.graph.drawing.picture import Picture, geometry
 
 
 def names_of_gates(picture: Picture) -> list[str]:
@@ -79,3 +93,47 @@ def test_outputs_that_no_step_reads_leave_every_step() -> None:
 def test_a_value_kept_within_bounds_is_one_block() -> None:
     boxes = texts(figure("hard", None), "box")
     assert sorted(boxes) == ["clip $-1$, $1$", "clip $-3$, $3$"]
+
+
+def test_a_coefficient_is_written_as_what_it_is() -> None:
+    """As a short formula, or else by its name in the listing."""
+    operators = texts(figure("decaying", None), "operator")
+    rate, slope = (rf"\mathbf{{{name}}}" for name in ("rate", "slope"))
+    assert rf"${TIMES[1:-1].join('{}')}\mathrm{{exp}}({{-}}\mathrm{{exp}}({rate}))$" in operators
+    assert rf"${TIMES[1:-1].join('{}')}0.01\,{slope}$" in operators
+    gain = next(
+        line.split(" = ")[0].strip()
+        for line in str(graph_of("decaying")).splitlines()
+        if "= sigmoid" in line
+    )
+    assert rf"${TIMES[1:-1].join('{}')}\mathbf{{{gain}}}$" in operators
+
+
+@pytest.mark.parametrize("name", ["matrix", "readouts", "stacked"])
+@pytest.mark.parametrize("steps", [None, 3])
+@pytest.mark.parametrize("around", ["", " in network"])
+def test_every_component_of_the_state_appears(name: str, steps: int | None, around: str) -> None:
+    picture = figure(name + around, steps)
+    written = [text.text for text in (*picture.shapes, *picture.texts, *picture.labels)]
+    for component in CELLS[name]().state_sizes:
+        assert any(text.startswith(rf"$\mathbf{{{component}}}") for text in written), component
+
+
+def test_no_state_runs_along_the_top_through_a_nonlinearity() -> None:
+    picture = figure("stacked", None)
+    boxes = [shape for shape in picture.shapes if shape.kind == "box"]
+    assert [shape.text for shape in boxes] == ["tanh", "tanh"]
+    for box in boxes:
+        room = replace(box, width=box.width + 0.2, height=box.height - 0.1)
+        for line in picture.lines:
+            if not any(end in boxes for end in line.ends):
+                places = [geometry.along(line.points, part / 100)[0] for part in range(101)]
+                assert not any(map(room.holds, places))
+
+
+def test_an_arrow_leads_from_x_into_every_step() -> None:
+    picture = figure("lstm", 3)
+    inputs = [shape for shape in picture.shapes if shape.kind == "circle"]
+    heads = [line.head for line in picture.lines if line.ends[0] in inputs]
+    # The line into the step in detail goes on inside.
+    assert sorted(heads) == [False, True, True]

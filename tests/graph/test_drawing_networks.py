@@ -2,7 +2,9 @@
 
 import pytest
 
+import unrolled as ur
 from graph.drawn import AFTER, BEFORE, NOW, U, V, W, at, edges, figure, graph_of, texts
+from unrolled.graph import graph
 from unrolled.graph.drawing import picture_of
 from unrolled.graph.drawing.networks import folded_and_unrolled
 from unrolled.graph.drawing.picture import Shape
@@ -100,3 +102,38 @@ def test_folded_beside_unrolled_holds_both() -> None:
 def test_two_recurrences_of_an_output_that_feeds_back_are_refused() -> None:
     with pytest.raises(ValueError, match="Jordan, whose output feeds back"):
         picture_of(graph_of("jordan"), network="bidirectional")
+
+
+@pytest.mark.parametrize(
+    ("name", "box", "carried"),
+    [
+        ("gru", "GRU", "h"),
+        ("lstm", "LSTM", "hc"),
+        ("jordan", "Jordan", "y"),
+        ("minimal", "Minimal", "h"),
+    ],
+)
+def test_a_cell_of_several_layers_is_a_box_with_its_name(name, box, carried) -> None:
+    picture = figure(f"{name} in network", 3)
+    drawn = edges(picture)
+    assert texts(picture, "box").count(box) == 3
+    assert {(box, at("o", NOW), V), (at("o", NOW), at("L", NOW), "")} <= drawn
+    assert not [edge for edge in drawn if edge[2] == W]
+    labels = {label.text for label in picture.labels}
+    assert {at(state, time) for state in carried for time in (BEFORE, NOW)} <= labels
+    # One U for the several maps of x would name none of them.
+    assert (U in labels) == (name == "jordan")
+
+
+@pytest.mark.parametrize("name", ["elman", "leaky"])
+def test_a_cell_of_one_layer_is_a_circle_in_a_network(name: str) -> None:
+    drawn = edges(figure(f"{name} in network", 3))
+    assert {(at("h", BEFORE), at("h", NOW), W), (at("x", NOW), at("h", NOW), U)} <= drawn
+
+
+@pytest.mark.parametrize("draw", [picture_of, folded_and_unrolled])
+def test_a_network_that_reads_the_last_step_is_drawn_so_by_itself(draw) -> None:
+    made = graph(ur.nn.Network(ur.cells.Elman(3, 4), 2, at="last"))
+    assert texts(draw(made, 3)) == texts(draw(made, 3, network="last"))
+    assert texts(draw(made, 3)).count(at("o", NOW)) == 0
+    assert texts(draw(made, 3, network="every")).count(at("o", NOW)) == 1

@@ -9,6 +9,7 @@ import torch
 from graph.drawn import LISTED, OPERATORS, figure, graph_of
 from unrolled.graph import Graph, graph
 from unrolled.graph.build import Builder
+from unrolled.graph.drawing import picture_of
 from unrolled.graph.drawing.operators import operators_picture
 from unrolled.graph.drawing.operators.elements import drawing_of
 from unrolled.graph.nodes import Input
@@ -57,6 +58,19 @@ def test_labels_tell_the_order_of_operands() -> None:
         ("t2", "sin"),
         ("", "t1 \N{MINUS SIGN} t2"),
     ]
+
+
+def test_an_unnamed_operand_is_left_out() -> None:
+    labels = [e.text for e in drawing_of(graph_of("quadratic")).elements if e.kind == "function"]
+    assert {"square", "1 \N{MINUS SIGN}"} <= {*labels}
+    assert not any("\0" in label or "v" in label for label in labels)
+
+
+def test_outputs_keep_their_order() -> None:
+    picture = picture_of(graph_of("elman").unfold(3))
+    made = [shape for shape in picture.shapes if shape.fill == "output"]
+    ordered = sorted(made, key=lambda shape: shape.centre[0])
+    assert [shape.text for shape in ordered] == [rf"$\mathbf{{h({step})}}$" for step in (1, 2, 3)]
 
 
 def test_a_function_is_drawn_as_in_the_textbook() -> None:

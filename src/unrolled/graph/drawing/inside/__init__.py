@@ -3,6 +3,7 @@
 | file | what |
 |---|---|
 | blocks.py | the gates and operators of a step |
+| coefficients.py | what scales and is added in them |
 | placing.py | where they stand |
 | wiring.py | their lines: one step, drawn |
 | step.py | the drawn step with its state coming back, or in a row of steps |

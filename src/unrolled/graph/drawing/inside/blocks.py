@@ -13,23 +13,29 @@ from dataclasses import dataclass, field
 from ...graph import Graph
 from ...nodes import (
     Affine,
-    Computed,
     Concat,
     Fixed,
     Input,
     Node,
     Number,
-    Parameter,
     Pointwise,
     Reduce,
     Slice,
 )
+from ...notation import ATOM, LOOSE, PRODUCT, SUM
 from ...roles import roles
 from .. import symbols
+from .coefficients import Coefficients
 
-# Functions that are written between their operands, or before one.
 _ORDERS = ("less", "less_equal")
-_BETWEEN = ("add", "sub", "mul", "div", "neg", "equal", *_ORDERS)
+# Functions that are written between their operands, or before one; how firmly a constant after
+# the sign, and before it, holds together.
+_BETWEEN = {
+    "add": SUM, "sub": PRODUCT, "mul": PRODUCT, "div": ATOM, "neg": PRODUCT, "equal": LOOSE,
+    **dict.fromkeys(_ORDERS, LOOSE),
+}  # fmt: skip
+_BEFORE = {"sub": SUM, "div": PRODUCT}
+_LINEAR = ("add", "sub", "mul", "div")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +47,14 @@ class Block:
         text: what is written into it.
         inputs: the blocks that it reads, in order.
         name: of the gate, or of the input.
+        linear: whether its operands are added, scaled or multiplied with one another.
     """
 
     kind: str
     text: str
     inputs: tuple[Block, ...] = ()
     name: str = ""
+    linear: bool = False
 
     @property
     def maps(self) -> bool:
@@ -82,9 +90,7 @@ def blocks_of(graph: Graph) -> Blocks:
     reader = _Condenser(graph)
     outputs = {}
     for name, node in graph.outputs.items():
-        block = reader.block(node)
-        if block is not None:
-            outputs[name] = block
+        outputs[name] = reader.block(node) or reader.constant(node)
     sources = {n.name: reader.made[n] for n in graph.inputs if n in reader.made}
     blocks = Blocks(sources, outputs)
     for block in blocks.made:
@@ -99,6 +105,7 @@ class _Condenser:
     def __init__(self, graph: Graph):
         self.made: dict[Node, Block] = {}
         self._roles = roles(graph)
+        self._coefficients = Coefficients(graph)
         uses = Counter(arg for node in graph.nodes for arg in node.args)
         self._uses = uses + Counter(graph.outputs.values())
 
@@ -109,6 +116,10 @@ class _Condenser:
         if node not in self.made:
             self.made[node] = self._make(node)
         return self.made[node]
+
+    def constant(self, node: Node) -> Block:
+        """The block of an output that is the same at every step."""
+        return Block("function", f"${self._coefficients.written(node)}$")
 
     def _make(self, node: Node) -> Block:
         match node:
@@ -133,14 +144,34 @@ class _Condenser:
             return self._affine_sum("linear", "linear", terms)
         clipped, bounds = _clip(node)
         operands = (clipped,) if bounds else node.operands
-        text = _written_clip(bounds) if bounds else _written(node)
+        text = _written_clip(bounds) if bounds else self._written(node)
         # A clip compares the value with a bound and selects it, which makes two uses.
         if len(operands) == 1 and self._uses[operands[0]] == (2 if bounds else 1):
             terms = list(self._terms(operands[0]))
             if any(isinstance(term, Affine) for term in terms):
                 return self._affine_sum("gate", text, terms)
-        inputs = self._blocks(operands)
-        return Block("operator" if len(inputs) > 1 else "function", text, inputs)
+        inputs = tuple(dict.fromkeys(self._blocks(operands)))
+        kind = "operator" if len(inputs) > 1 else "function"
+        return Block(kind, text, inputs, linear=_is_linear(node))
+
+    def _written(self, node: Pointwise) -> str:
+        """The sign or the name of a function, with the operands that are no blocks."""
+        name = node.function.name
+        sign = symbols.sign(name)
+        if _is_square(node):
+            return "square"
+        last = _BETWEEN.get(name, LOOSE)
+        # Where the order is free a constant stands second.
+        first = last if node.function.commutes else _BEFORE.get(name, LOOSE)
+        pairs = zip(node.operands, (first, last, last), strict=False)
+        constants = [self._coefficients.written(operand, need) for operand, need in pairs]
+        if len(constants) == 1 or not any(constants):
+            return sign
+        if name in _BETWEEN:
+            before, after = constants
+            commutes = node.function.commutes and before
+            return _joined("", sign, before) if commutes else _joined(before, sign, after)
+        return " ".join([sign, *(f"${text}$" for text in constants if text)])
 
     def _affine_sum(self, kind: str, text: str, terms: list[Node]) -> Block:
         read = [term.vector if isinstance(term, Affine) else term for term in terms]
@@ -185,39 +216,14 @@ def _written_clip(bounds: list[float]) -> str:
     return "clip " + ", ".join(f"${bound:.3g}$" for bound in sorted(bounds))
 
 
-def _written(node: Pointwise) -> str:
-    """The sign or the name of a function, with the operands that are no blocks."""
-    name = node.function.name
-    sign = symbols.sign(name)
-    constants = [_constant(operand) for operand in node.operands]
-    if len(constants) == 1 or not any(constants):
-        return sign
-    if name in _BETWEEN:
-        before, after = (constants[0], constants[1])
-        commutes = node.function.commutes and before
-        return _joined("", sign, before) if commutes else _joined(before, sign, after)
-    return " ".join([sign, *(f"${text}$" for text in constants if text)])
-
-
 def _joined(before: str, sign: str, after: str) -> str:
     # Braces make the sign an ordinary letter, without space around it.
     return f"${before}{{{sign.strip('$')}}}{after}$"
 
 
-def _constant(node: Node) -> str:
-    """A number or a parameter, as mathematics; "" for what is computed at every step."""
-    if isinstance(node, Number):
-        return f"{node.value:.3g}"
-    if isinstance(node, Fixed):
-        parameter = _parameter(node)
-        return symbols.bold(parameter.name.split(".")[-1]) if parameter else r"\mathrm{const}"
-    return ""
+def _is_square(node: Pointwise) -> bool:
+    return node.function.name == "mul" and len(set(node.operands)) == 1
 
 
-def _parameter(node: Fixed) -> Parameter | None:
-    """The first parameter that a fixed value is computed from."""
-    if isinstance(node, Parameter):
-        return node
-    operands = node.args if isinstance(node, Computed) else ()
-    found = (_parameter(operand) for operand in operands if isinstance(operand, Fixed))
-    return next((parameter for parameter in found if parameter), None)
+def _is_linear(node: Pointwise) -> bool:
+    return node.function.name in _LINEAR and not _is_square(node)

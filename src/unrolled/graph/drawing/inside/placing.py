@@ -2,7 +2,7 @@
 
 The gates stand on level 1. An operator stands above the last of its operands, or, where that
 one is read elsewhere too, in a column of its own. The state that the step changes only by
-elementwise operators (c of an LSTM, h of a GRU) is the line: it runs along the top, its
+sums and products (c of an LSTM, h of a GRU) is the line: it runs along the top, its
 operators above what they read. What is computed from its new value hangs below it, behind them.
 """
 
@@ -88,17 +88,17 @@ def places_of(blocks: Blocks) -> Places:
 
 
 def _line(blocks: Blocks) -> tuple[str, list[Block]]:
-    """The last component that reaches its new value without an affine map, and how."""
+    """The last component that is only scaled and added to on the way to its new value."""
     for name in reversed(blocks.outputs):
         if name in blocks.sources:
-            way = _elementwise_way(blocks.sources[name], blocks.outputs[name])
+            way = _linear_way(blocks.sources[name], blocks.outputs[name])
             if len(way) > 1:
                 return name, way
     return "", []
 
 
-def _elementwise_way(source: Block, output: Block) -> list[Block]:
-    """The shortest way from a source to an output through elementwise blocks, or nothing."""
+def _linear_way(source: Block, output: Block) -> list[Block]:
+    """The shortest way from a source to an output through sums and products, or nothing."""
     pending, onwards = deque([output]), {output: output}
     while pending:
         block = pending.popleft()
@@ -107,7 +107,7 @@ def _elementwise_way(source: Block, output: Block) -> list[Block]:
             while way[-1] is not output:
                 way.append(onwards[way[-1]])
             return way
-        for operand in () if block.maps else block.inputs:
+        for operand in block.inputs if block.linear else ():
             if operand not in onwards:
                 onwards[operand] = block
                 pending.append(operand)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ...graph import Graph
 from .. import symbols
-from ..forms import feeds_back_output
+from ..forms import is_fed_back, readout_names
 from ..picture import Picture, Point, Shape, circle_width, text_width
 from .blocks import Blocks, blocks_of
 from .wiring import TURN, Step, draw_step
@@ -21,6 +21,8 @@ LARGEST = 25
 _MOST_OPERATORS = 200
 _LOOP, _NEST = 0.55, 0.5
 _GAP, _WIDTH = 1.25, 2.1
+# Two lines closer than this have no room for two names between them.
+_NEAR = 0.9
 # Between circles above a step.
 _CLEAR = 0.15
 
@@ -30,7 +32,7 @@ def has_inside(graph: Graph) -> bool:
 
     Cells of more than 25 blocks are not; a drawing of every operator shows those.
     """
-    if "o" in graph.outputs or feeds_back_output(graph) or len(graph.steps) > _MOST_OPERATORS:
+    if readout_names(graph) or is_fed_back(graph) or len(graph.steps) > _MOST_OPERATORS:
         return False
     return 1 < len(blocks_of(graph).made) <= LARGEST
 
@@ -78,7 +80,8 @@ def _ends(picture: Picture, step: Step, frame: Shape, time: str, apart: float) -
     """What a step reads from below, and what it gives to no other, above it from the right."""
     in_detail = frame is step.frame
     for name, (x, y) in step.feeds.items():
-        _feed(picture, (x if in_detail else frame.centre[0], y), name, time)
+        place = (x if in_detail else frame.centre[0], y)
+        _feed(picture, place, name, time, head=not in_detail)
     for rank, name in enumerate(step.leaving):
         x, y = step.exits[name]
         start = (x if in_detail else frame.centre[0] - rank * TURN, y)
@@ -120,17 +123,19 @@ def _run_through(picture: Picture, frames: list[Shape], step: Step, state: str, 
         picture.arrow((start, y), (end, y), label=label)
 
 
-def _feed(picture: Picture, at: Point, name: str, time: str) -> None:
+def _feed(picture: Picture, at: Point, name: str, time: str, head: bool = False) -> None:
     x, y = at
     circle = picture.circle((x, y - 1.2), symbols.vector(name, time), fill="input")
-    picture.arrow(circle, (x, y), head=False)
+    picture.arrow(circle, (x, y), head=head)
 
 
 def _leave(picture: Picture, step: Step, name: str) -> None:
     x, y = step.exits[name]
     label = symbols.vector(name, symbols.shifted(0))
-    # Above, the line of the state may be close.
-    picture.arrow((x, y), (x + _reach(step) - 0.35, y), label=label, side="below")
+    # The names of the other outputs stand above their lines.
+    crowded = any(0 < y - other < _NEAR for _, other in step.exits.values())
+    side = "above" if crowded else "below"
+    picture.arrow((x, y), (x + _reach(step) - 0.35, y), label=label, side=side)
 
 
 def _reach(step: Step) -> float:

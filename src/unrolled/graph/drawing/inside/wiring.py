@@ -23,6 +23,8 @@ _NAMED_GAP = 0.65
 # How far left of a block's border a line comes down to enter it from the left.
 _ASIDE = 0.38
 _CORNER = 0.22
+# Between outputs that run to the right over what stands there.
+_EXITS = 0.15
 # Between the lines that turn on the right, before the frame ends.
 TURN = 0.25
 
@@ -78,7 +80,7 @@ class _Wiring:
         self._set_columns()
         # Up to where the line that rises from a block is drawn.
         self.risen: dict[Block, float] = {}
-        self.channels = self.turns = 0
+        self.channels = self.turns = self.over = 0
 
     def draw(self) -> Step:
         self.step = Step(self._frame())
@@ -127,11 +129,37 @@ class _Wiring:
     def _frame(self) -> Shape:
         feeds = sum(name not in self.blocks.outputs for name in self.blocks.sources)
         left = min(0.0, _PITCH * (2 - feeds)) + 0.1
-        right = self.right + 0.3
+        # Every line that turns on the right has room between the last block and the frame.
+        right = self.right + 0.3 + TURN * max(self._turning() - 1, 0)
         lowest = self.buses[-1].y if self.buses else _RISE - 0.5
-        top = self._line_y if self.places.line else (self.places.top - 1) * _RISE
+        top = self._line_y if self.places.line else self._highest_y()
         corners = [Rectangle((left, lowest - 0.35), 0, 0), Rectangle((right, top + 0.55), 0, 0)]
         return self.picture.frame(corners, margin=0)
+
+    def _highest_y(self) -> float:
+        """How high blocks and lines reach where no state runs along the top."""
+        inner = (self.places.top - 1) * _RISE
+        made = [b for b in self.blocks.outputs.values() if b.kind != "source"]
+        rising = sum(not self._leaves_level(block) for block in made)
+        runs = max((run.level for run in self.places.runs), default=0) * _RISE
+        lines = self._over(1) + _EXITS * (rising - 1) if rising else 0
+        return max(inner, runs, lines - 0.2)
+
+    def _over(self, column: int) -> float:
+        """Above everything from a column on."""
+        return (self.places.highest(column, self.places.columns) + 0.5) * _RISE
+
+    def _leaves_level(self, block: Block) -> bool:
+        """Whether nothing is in the way from a block to the right border."""
+        if block in self.places.line:
+            return True
+        column, level = self.places.spots[block]
+        return self.places.free(level, column, self.places.columns + 1, block)
+
+    def _turning(self) -> int:
+        """How many outputs may turn before they leave: on the right border, or upwards."""
+        others = [name for name in self.blocks.outputs if name != self.places.line_name]
+        return sum(self.in_row or name in self.blocks.sources for name in others)
 
     def _set_ports(self) -> None:
         """Where inputs come in: states on the left, at the height of their lines; x below."""
@@ -257,7 +285,8 @@ class _Wiring:
         low, high = self.places.spots[operand][1], self.places.spots[block][1]
         level = next(r.level for r in self.places.runs if (r.block, r.reader) == (operand, block))
         # No line but the state's own runs at its height.
-        x, y = start.centre[0], min(level * _RISE, self._line_y - 0.5 * _RISE)
+        x, y = start.centre[0], level * _RISE
+        y = min(y, self._line_y - 0.5 * _RISE) if self.places.line else y
         via = [(x, y)] if level != low else []
         if level != high or end[1] != high * _RISE:
             aside = end[0] - _ASIDE
@@ -289,9 +318,9 @@ class _Wiring:
             start, via, y = way[0], way[1:], bus.y
         else:
             start, via, y = self.shapes[block], [], self._at(block)[1]
-            column, level = self.places.spots[block]
-            if not self.places.free(level, column, self.places.columns + 1, block):
-                y = (self.places.highest(column, self.places.columns) + 0.5) * _RISE
+            if not self._leaves_level(block):
+                y = self._over(self.places.spots[block][0]) + _EXITS * self.over
+                self.over += 1
                 via = self._way_up(block, y)
         exit_ = (frame.right, entry[1] if entry else y)
         upwards = entry is None and self.in_row

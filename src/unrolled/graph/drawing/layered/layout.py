@@ -65,7 +65,8 @@ def layered(
     Arguments:
         sizes: width and height of every node.
         edges: pairs of nodes; equal ones count once.
-        first, last: nodes that stay in the first and in the last layer.
+        first, last: nodes that stay in the first and in the last layer; those of the last in
+            the order of `sizes`, where hardly more edges cross then.
         direction: "up" or "right": where edges lead.
         gap: the least distance between nodes of a layer.
         layer_gap: the least distance between layers.
@@ -80,7 +81,7 @@ def layered(
     for source, *points, _ in chains.values():
         rows |= {point: rows[source] + 1 + index for index, point in enumerate(points)}
     links = [link for chain in chains.values() for link in pairwise(chain)]
-    order = ordered(_grouped(rows), links)
+    order = ordered(_grouped(rows), links, kept=[node for node in sizes if node in last])
     across = aligned(order, links, extents, gap)
     bands = _bands(order, sizes, direction, _distances(order, links, across, layer_gap))
     places = _Places(rows, across, bands, direction, leave, arrive)

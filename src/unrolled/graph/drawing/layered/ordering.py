@@ -9,24 +9,45 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from .links import Layers, Link, Neighbours, neighbours, places_of, rows_of
 
 _SWEEPS, _PATIENCE, _EXCHANGES = 24, 4, 6
 # Shuffles to start from in a graph of few links.
 _SHUFFLES, _SMALL = 12, 150
+# So many times the fewest crossings are taken for outputs in their own order.
+_DEARER = 1.1
 
 
-def ordered(layers: Layers, links: Sequence[Link]) -> list[list[str]]:
-    """The layers with their nodes in order; every link joins a layer to the next."""
+def ordered(layers: Layers, links: Sequence[Link], kept: Collection[str] = ()) -> list[list[str]]:
+    """The layers with their nodes in order; every link joins a layer to the next.
+
+    The nodes `kept` of the last layer keep their order where that costs few crossings.
+    """
+    best, fewest = _fewest(layers, links, fixed=False)
+    if len(kept) < 2 or _in_order(best, kept) or not {*layers[-1]} <= {*kept}:
+        return best
+    order, count = _fewest(layers, links, fixed=True)
+    return order if count <= _DEARER * fewest else best
+
+
+def _in_order(order: Layers, kept: Collection[str]) -> bool:
+    place = places_of(order)
+    return [*kept] == sorted(kept, key=place.__getitem__)
+
+
+def _fewest(layers: Layers, links: Sequence[Link], fixed: bool) -> tuple[list[list[str]], int]:
+    """The best order from several starts, and its crossings; `fixed` holds the last layer."""
     below, above = neighbours(places_of(layers), links)
     best, fewest = [list(layer) for layer in layers], crossings(layers, links)
     for start in _starts(layers, below, above, len(links)):
-        order, count = _swept(start, links, below, above)
+        if fixed:
+            start[-1] = list(layers[-1])
+        order, count = _swept(start, links, below, above, len(layers) - fixed)
         if count < fewest:
             best, fewest = order, count
-    return best
+    return best, fewest
 
 
 def _starts(
@@ -62,13 +83,18 @@ def _inversions(values: Sequence[int]) -> int:
 
 
 def _swept(
-    order: list[list[str]], links: Sequence[Link], below: Neighbours, above: Neighbours
+    order: list[list[str]],
+    links: Sequence[Link],
+    below: Neighbours,
+    above: Neighbours,
+    free: int,
 ) -> tuple[list[list[str]], int]:
+    """Sweeps that reorder the first `free` layers."""
     best, fewest, stale = [list(layer) for layer in order], crossings(order, links), 0
     for sweep in range(_SWEEPS):
         upward = sweep % 2 == 0
-        _sort_by_medians(order, below if upward else above, upward)
-        _exchange(order, below, above)
+        _sort_by_medians(order, below if upward else above, upward, free)
+        _exchange(order, below, above, free)
         count = crossings(order, links)
         stale = 0 if count < fewest else stale + 1
         if count < fewest:
@@ -78,9 +104,11 @@ def _swept(
     return best, fewest
 
 
-def _sort_by_medians(order: list[list[str]], neighbours: Neighbours, upward: bool) -> None:
+def _sort_by_medians(
+    order: list[list[str]], neighbours: Neighbours, upward: bool, free: int
+) -> None:
     """Sort each layer by its neighbours in the layer just sorted; others keep their place."""
-    rows = range(1, len(order)) if upward else range(len(order) - 2, -1, -1)
+    rows = range(1, free) if upward else range(len(order) - 2, -1, -1)
     for row in rows:
         place = places_of([order[row - 1 if upward else row + 1]])
         medians = {n: _median(sorted(place[m] for m in neighbours[n])) for n in order[row]}
@@ -105,10 +133,10 @@ def _median(places: Sequence[int]) -> float | None:
     return (places[half - 1] * right + places[half] * left) / (left + right)
 
 
-def _exchange(order: list[list[str]], below: Neighbours, above: Neighbours) -> None:
+def _exchange(order: list[list[str]], below: Neighbours, above: Neighbours, free: int) -> None:
     """Exchange neighbours in a layer while that takes crossings away."""
     for _ in range(_EXCHANGES):
-        changed = [_exchange_in(order, row, below, above) for row in range(len(order))]
+        changed = [_exchange_in(order, row, below, above) for row in range(free)]
         if not any(changed):
             return
 

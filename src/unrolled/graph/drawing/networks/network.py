@@ -17,7 +17,7 @@ References:
 from __future__ import annotations
 
 from ...graph import Graph
-from ..forms import form_of
+from ..forms import feeds_back_output, form_of
 from ..picture import Picture
 from .pairs import bidirectional, encoder_decoder
 from .rows import folded, unrolled
@@ -26,8 +26,8 @@ from .rows import folded, unrolled
 def network_picture(graph: Graph, steps: int | None, network: str = "every") -> Picture:
     """The network folded, or unrolled over that many steps.
 
-    In the networks "every" and "last" a cell that carries one component is a circle, and one
-    that carries several is a box with its name. The rows o, L and y are drawn where the graph
+    In the networks "every" and "last" a cell of one layer is a circle, and one of several layers
+    or components is a box with its name. The rows o, L and y are drawn where the graph
     has the output "o", where its output feeds back, and in every network but "every".
 
     Raises:
@@ -37,7 +37,7 @@ def network_picture(graph: Graph, steps: int | None, network: str = "every") -> 
     if network in ("every", "last"):
         last = network == "last"
         return folded(form, last) if steps is None else unrolled(form, steps, last)
-    if form.feeds_back_output:
+    if feeds_back_output(graph):
         raise ValueError(
             f"network {network!r} has no drawing of {form.name}, whose output feeds back"
         )
@@ -45,8 +45,12 @@ def network_picture(graph: Graph, steps: int | None, network: str = "every") -> 
     return drawn(form, steps)
 
 
-def folded_and_unrolled(graph: Graph, steps: int = 3, network: str = "every") -> Picture:
-    """The folded network, an arrow "unfold", and the unrolled one, side by side."""
+def folded_and_unrolled(graph: Graph, steps: int = 3, network: str | None = None) -> Picture:
+    """The folded network, an arrow "unfold", and the unrolled one, side by side.
+
+    `network` is the graph's own where it is None.
+    """
+    network = network or graph.network
     left = network_picture(graph, None, network)
     right = network_picture(graph, steps, network)
     start, reach = left.extent.right + 0.35, 1.5

@@ -21,8 +21,8 @@ def bidirectional(form: Form, steps: int | None) -> Picture:
     picture = Picture()
     if steps is None:
         column = _two_ways(picture, form, 0.0, "")
-        loop(picture, column["h"], 0, 1, symbols.matrix(_forward(form)), right=False)
-        loop(picture, column["g"], 0, 1, symbols.matrix("W_g"))
+        loop(picture, column["h"], 0, 1, _forward(form), right=False)
+        loop(picture, column["g"], 0, 1, _backward(form))
         return picture
     times = symbols.times(steps)
     pitch = _PITCH + _wider(form, times)
@@ -31,7 +31,7 @@ def bidirectional(form: Form, steps: int | None) -> Picture:
     for before, after in pairwise([ends[0], *columns, ends[1]]):
         look = "solid" if "o" in before and "o" in after else "dashed"
         _arrow_w(picture, before["h"], after["h"], _forward(form), look)
-        _arrow_w(picture, after["g"], before["g"], "W_g", look)
+        _arrow_w(picture, after["g"], before["g"], _backward(form), look)
     return picture
 
 
@@ -94,14 +94,19 @@ def _row_ends(picture: Picture, form: Form, x: float) -> Column:
 
 
 def _forward(form: Form) -> str:
-    """The symbol of the map from h to h; a long name has no room between two circles."""
-    return f"W_{form.hidden}" if len(form.hidden) == 1 else "W"
+    """The map from h to h, if it is one; a long name has no room between two circles."""
+    letter = f"W_{form.hidden}" if len(form.hidden) == 1 else "W"
+    return symbols.matrix(letter) if form.map("W") else ""
 
 
-def _arrow_w(picture: Picture, start: Shape, end: Shape, symbol: str, look: str) -> None:
+def _backward(form: Form) -> str:
+    return symbols.matrix("W_g") if form.map("W") else ""
+
+
+def _arrow_w(picture: Picture, start: Shape, end: Shape, label: str, look: str) -> None:
     # In the half without the line that crosses this one.
     at = 0.68
-    picture.arrow(start, end, label=symbols.matrix(symbol), at=at, look=look)
+    picture.arrow(start, end, label=label, at=at, look=look)
 
 
 # Sequence to sequence

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import symbols
-from ..picture import Picture, Shape
+from ..picture import Picture, Shape, text_width
 
 # The shapes of a step by their letters: x, h, o, L, y.
 Column = dict[str, Shape]
 
 _REACH, _NEST = 0.75, 0.75
+# From the line of a delay to its label, and from there to the next delay.
+_BESIDE, _BETWEEN = 0.22, 0.25
 
 
 def add_loss(picture: Picture, column: Column, time: str, rise: float) -> None:
@@ -21,16 +25,18 @@ def add_loss(picture: Picture, column: Column, time: str, rise: float) -> None:
 
 
 def loop(
-    picture: Picture, shape: Shape, rank: int, count: int, label: str, right: bool = True
-) -> Shape:
+    picture: Picture, shape: Shape, rank: int, count: int, label: str, right: bool = True,
+    nest: float = _NEST,
+) -> Shape:  # fmt: skip
     """A loop on the right, or the left, of a shape, through a delay.
 
     Arguments:
         rank: 0 for the innermost of `count` nested loops.
         label: beside the delay.
+        nest: from one loop to the next.
     """
     away = 1 if right else -1
-    reach = shape.width / 2 + _REACH + rank * _NEST
+    reach = shape.width / 2 + _REACH + rank * nest
     x, y = shape.centre[0] + away * reach, shape.centre[1]
     spread = 0.34 if count == 1 else 0.45 * shape.height * (rank + 1) / count
     high, low = (shape.side(y + up, right) for up in (spread, -spread))
@@ -39,6 +45,11 @@ def loop(
     )
     _name(picture, delay, label, right)
     return delay
+
+
+def nest_of(labels: Sequence[str]) -> float:
+    """From one loop to the next, so that every label has room between two delays."""
+    return max(_NEST, *(_BESIDE + text_width(label) + _BETWEEN for label in labels))
 
 
 def fed_back(
@@ -56,6 +67,6 @@ def fed_back(
 
 def _name(picture: Picture, delay: Shape, label: str, right: bool) -> None:
     """Write a label beside a delay, on its outer side."""
-    (x, y), away = delay.centre, 0.22 if right else -0.22
+    (x, y), away = delay.centre, _BESIDE if right else -_BESIDE
     if label:
         picture.text((x + away, y), label, anchor="left" if right else "right")

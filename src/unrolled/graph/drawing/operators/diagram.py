@@ -2,7 +2,7 @@
 
 Circles are inputs, states and outputs, with their sizes; boxes are affine maps, with the names
 of their parameters; small rounded signs are pointwise functions. A value that a label refers to
-has its name above it, a gate its own. A black square is a delay of one step. Unrolled, each
+has its name beside it, a gate its own. A black square is a delay of one step. Unrolled, each
 step has a frame of its own.
 """
 
@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ...graph import Graph
 from ...names import is_cell
 from .. import symbols
 from ..layered import Layout, layered
-from ..picture import SMALL, Picture, Point, Rectangle, Shape, text_width
+from ..picture import SMALL, Picture, Point, Rectangle, Shape, Text, along, text_width
 from .elements import FILLS, PLACES, Drawing, Element, Link, drawing_of
 
 _RADIUS, _NOTE, _CLEAR = 0.42, 0.3, 0.05
 _GAP, _LAYER_GAP, _LEAD, _ARRIVE, _CORNER = 0.2, 0.5, 0.12, 0.32, 0.3
 _LOOP, _NEST = 0.5, 0.4
 _BETWEEN, _SLANT, _MARGIN = 0.3, 0.2, 0.25
+# Points of a line that are compared with a text.
+_PIECES = 40
 
 # Where arrows start and end.
 Ends = Mapping[str, Shape | Point]
@@ -92,7 +95,7 @@ def _room(element: Element, shape: Shape, direction: str) -> tuple[float, float]
     """Width and height with the note, and as much on the other side."""
     if not _note(element):
         return shape.width, shape.height
-    if direction == "up" and element.kind in PLACES:
+    if direction == "up":
         beside = text_width(_note(element), SMALL) + _CLEAR
         return shape.width + 2 * beside, shape.height
     return shape.width, shape.height + 2 * _NOTE
@@ -110,7 +113,8 @@ def _title(element: Element, time: str = "") -> str:
         return symbols.matrix(element.text)
     if element.kind not in PLACES or "=" in element.text:
         return element.text
-    prime = "'" if element.text.endswith("'") and not time else ""
+    # A superscript prime would float away from an upright letter.
+    prime = r"\prime" if element.text.endswith("'") and not time else ""
     return symbols.vector(element.name, time).removesuffix("$") + f"{prime}$"
 
 
@@ -128,27 +132,54 @@ def _shape(
 def _add_shapes(
     picture: Picture, plan: _Plan, elements: Iterable[Element], offset: float = 0.0, time: str = ""
 ) -> dict[str, Shape]:
-    """Shapes of the elements with their notes, moved to the right by `offset`."""
+    """Shapes of the elements, moved to the right by `offset`."""
     shapes = {}
     for element in elements:
         x, y = plan.layout.centres[element.key]
         title, width = _title(element, time), plan.widths[element.key]
         shapes[element.key] = _shape(picture, element, (x + offset, y), title, width)
-        _add_note(picture, element, shapes[element.key], plan.direction)
     return shapes
 
 
+def _add_notes(picture: Picture, plan: _Plan, elements: Iterable[Element], ends: Ends) -> None:
+    for element in elements:
+        shape = ends[element.key]
+        if isinstance(shape, Shape) and _note(element):
+            _add_note(picture, element, shape, plan.direction)
+
+
 def _add_note(picture: Picture, element: Element, shape: Shape, direction: str) -> None:
-    """Sizes stand where no arrow comes or goes: below, or on the right where arrows lead up."""
+    """Beside its element, at the first place that no line crosses."""
     x, y = shape.centre
-    if element.kind not in PLACES:
-        position, anchor = (x, shape.top + _CLEAR), "below"
-    elif direction == "up":
-        position, anchor = (shape.right + _CLEAR, y), "left"
+    above = ((x, shape.top + _CLEAR), "below")
+    below = ((x, shape.bottom - _CLEAR), "above")
+    right = ((shape.right + _CLEAR, y), "left")
+    left = ((shape.left - _CLEAR, y), "right")
+    if direction == "up":
+        places = (right, left)
     else:
-        position, anchor = (x, shape.bottom - _CLEAR), "above"
-    if note := _note(element):
-        picture.text(position, note, anchor=anchor, font=SMALL, ink="quiet")
+        # Sizes stand below, names above.
+        places = (below, above) if element.kind in PLACES else (above, below)
+    trials = [_written_at(place, _note(element)) for place in places]
+    free = (n for n, trial in enumerate(trials) if not _is_crossed(picture, trial))
+    position, anchor = places[next(free, 0)]
+    picture.text(position, _note(element), anchor=anchor, font=SMALL, ink="quiet")
+
+
+def _written_at(place: tuple[Point, str], text: str) -> Text:
+    return Picture().text(place[0], text, anchor=place[1], font=SMALL)
+
+
+def _is_crossed(picture: Picture, text: Text) -> bool:
+    """Whether a line runs through a text, or closer by it than letters are apart."""
+    room = replace(text, width=text.width + 2 * _CLEAR, height=text.height + 2 * _CLEAR)
+    return any(
+        room.holds(along((a, b), part / _PIECES)[0])
+        for line in picture.lines
+        for a, b in pairwise(line.points)
+        if Rectangle.around([Rectangle(a, 0, 0), Rectangle(b, _CLEAR, _CLEAR)]).overlaps(room)
+        for part in range(_PIECES + 1)
+    )
 
 
 def _folded(plan: _Plan) -> Picture:
@@ -156,6 +187,7 @@ def _folded(plan: _Plan) -> Picture:
     shapes = _add_shapes(picture, plan, plan.drawing.elements)
     for link in plan.links:
         _arrow(picture, plan, link, shapes)
+    _add_notes(picture, plan, plan.drawing.elements, shapes)
     _loops(picture, [(shapes[made], shapes[state]) for state, made in plan.carried.items()])
     return picture
 
@@ -195,6 +227,7 @@ def _unrolled(plan: _Plan, steps: int) -> Picture:
     states = [e for e in plan.drawing.elements if e.key in plan.carried]
     others = [e for e in plan.drawing.elements if e.key not in plan.carried]
     ends: dict[str, Shape | Point] = {**_add_shapes(picture, plan, states, time="0")}
+    _add_notes(picture, plan, states, ends)
     for step in range(1, steps + 1):
         offset = (step - 1) * _pitch(plan)
         if step > 1:
@@ -202,6 +235,7 @@ def _unrolled(plan: _Plan, steps: int) -> Picture:
         ends |= _add_shapes(picture, plan, others, offset, str(step))
         for link in plan.links:
             _arrow(picture, plan, link, ends, offset)
+        _add_notes(picture, plan, others, ends)
     _frames(picture, plan, steps)
     return picture
 

@@ -8,6 +8,7 @@ figure 6.8.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from ...notation import Formulas
 from ...views import is_transpose, spread
 from ..symbols import MINUS, SIGNS, TIMES
 
+# What a value without a name is called while a formula is written.
+_UNNAMED, MIDDLE = "\0", "\N{MIDDLE DOT}"
 # The kinds of elements where a value comes in or goes out.
 PLACES = ("input", "state", "output")
 # The colour of every kind, as a picture calls it.
@@ -96,6 +99,8 @@ class _Elements:
         self.keys: dict[Node, str] = {}
         self.elements: list[Element] = []
         self.links: list[Link] = []
+        # The values that a label calls by name.
+        self.called: set[Node] = set()
 
     def drawing(self) -> Drawing:
         for node in self.graph.nodes:
@@ -105,13 +110,20 @@ class _Elements:
                 self._value(node)
         for name, node in self.graph.outputs.items():
             self._output(name, node)
-        return Drawing(tuple(self.elements), tuple(dict.fromkeys(self.links)))
+        elements = [self._with_needed_name(element) for element in self.elements]
+        return Drawing(tuple(elements), tuple(dict.fromkeys(self.links)))
+
+    def _with_needed_name(self, element: Element) -> Element:
+        """Without the name of an inner value that no label calls and that is no gate."""
+        known = {name for node, name in self.names.items() if node in self.called}
+        kept = element.kind in PLACES or element.name in known or element.name in self.graph.gates
+        return element if kept else replace(element, name="")
 
     def _names(self) -> dict[Node, str]:
         """The values that labels call by name: inputs, and what the listing names."""
         names = {node: node.name for node in self.graph.inputs} | named(self.graph)
         for node in self.graph.steps:
-            # Where a label would call two values v, it calls them by names of their own.
+            # Where a label would leave out two values, it calls them by names of their own.
             unnamed = [arg for arg in self._values_of(node) if arg not in names]
             if len(unnamed) > 1 and not self._is_plain(node):
                 for arg in unnamed:
@@ -191,12 +203,16 @@ class _Elements:
             return f"repeat {node.size}"
         if isinstance(node, Pointwise) and self._is_plain(node):
             return SIGNS.get(node.function.name, node.function.name)
-        called = {arg: self.names.get(arg, "v") for arg in self._values_of(node)}
+        if isinstance(node, Pointwise) and _is_square(node):
+            return "square"
+        given = self._values_of(node)
+        called = {arg: self.names.get(arg, _UNNAMED) for arg in given}
+        self.called.update(given)
         formulas = self.formulas.renamed(called)
         if isinstance(node, Affine):
             bias = [f"+ {formulas.written(node.bias)}"] if node.bias is not None else []
-            return "\n".join([formulas.product(node), *bias])
-        return formulas.definition(node).replace(" * ", f" {TIMES} ").replace(" - ", f" {MINUS} ")
+            return "\n".join([_without_unnamed(formulas.product(node)), *bias])
+        return _without_unnamed(formulas.definition(node))
 
     def _is_plain(self, node: Node) -> bool:
         """Whether a function's sign says all: distinct operands by arrows, in any order."""
@@ -206,6 +222,29 @@ class _Elements:
         by_arrow = all(self._is_element(operand) for operand in distinct)
         free = node.function.commutes or len(node.operands) == 1
         return by_arrow and free and len(distinct) == len(node.operands)
+
+
+def _is_square(node: Pointwise) -> bool:
+    return node.function.name == "mul" and len(set(node.operands)) == 1
+
+
+def _without_unnamed(formula: str) -> str:
+    """A formula as an operation on what an arrow brings: "W" of W v, "1 -" of 1 - v."""
+    operation = formula
+    for sign in ("*", "+"):
+        # The operands of these are in any order, and the sign comes first.
+        for piece in (f" {sign} {_UNNAMED}", f"{_UNNAMED} {sign} "):
+            if piece in operation:
+                operation = f"{sign} {operation.replace(piece, '')}"
+    operation = re.sub(rf"\[{_UNNAMED} (.+)\]|\[(.+) {_UNNAMED}\]", r"\1\2", operation)
+    operation = operation.removeprefix(f"{_UNNAMED} ").removesuffix(f" {_UNNAMED}")
+    return _signed(operation.replace(_UNNAMED, MIDDLE))
+
+
+def _signed(formula: str) -> str:
+    """With the signs of mathematics; the minus of 1e-05 stays."""
+    times = re.sub(r"(?<!\S)\*(?!\S)", TIMES, formula)
+    return re.sub(r"(?<!\w)-", MINUS, times)
 
 
 _KINDS: Mapping[type[Node], str] = {

@@ -9,7 +9,7 @@
 | painting.py | a picture as an SVG, PNG or PDF file |
 """
 
-from .geometry import Point, Rectangle
+from .geometry import Point, Rectangle, along
 from .looks import BODY, FILLS, INK, SMALL, text_size, text_width
 from .painting import SUFFIXES, write_whole
 from .picture import RADIUS, Picture, circle_width
@@ -28,6 +28,7 @@ __all__ = [
     "Rectangle",
     "Shape",
     "Text",
+    "along",
     "circle_width",
     "text_size",
     "text_width",
