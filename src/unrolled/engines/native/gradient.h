@@ -35,11 +35,12 @@ extern "C" void pack(const REAL *matrix, long row_stride, long column_stride, lo
     }
 }
 
-// out [M, N] += the sum over r of left[r, M]' right[r, N], r = t * B + b over all steps and samples.
+// The sum over r of left[r, sources]' right[r, columns], r = t * B + b over all steps and samples,
+// added to rows of matrices: row m goes to targets[m], its entries `column_stride` apart.
 // Rows of the left lie `left_stride` apart; those of the right at t * right_time + b * right_batch.
 extern "C" void accumulate(const REAL *left, long left_stride, const REAL *right, long right_time,
-                           long right_batch, long T, long B, REAL *out, long row_stride,
-                           long column_stride, long rows, long columns, long threads) {
+                           long right_batch, const long *sources, REAL *const *targets, long T,
+                           long B, long column_stride, long rows, long columns, long threads) {
     enum { BLOCK = 256, HIGH = 6, WIDE = 4 * LANES };
     const long total = T * B;
     #pragma omp parallel for num_threads(threads) schedule(static, 1)
@@ -53,7 +54,7 @@ extern "C" void accumulate(const REAL *left, long left_stride, const REAL *right
                 const REAL *row = left + (r0 + k) * left_stride;
                 for (long tile = 0; tile < tiles; tile++) for (int i = 0; i < HIGH; i++) {
                     const long m = m0 + tile * HIGH + i;
-                    high[(tile * BLOCK + k) * HIGH + i] = m < m1 ? row[m] : 0;
+                    high[(tile * BLOCK + k) * HIGH + i] = m < m1 ? row[sources[m]] : 0;
                 }
             }
             for (long n = 0; n < columns; n += WIDE) {
@@ -61,7 +62,8 @@ extern "C" void accumulate(const REAL *left, long left_stride, const REAL *right
                 for (int k = 0; k < depth; k++) {
                     const long r = r0 + k, t = r / B, b = r - t * B;
                     const REAL *row = right + t * right_time + b * right_batch + n;
-                    for (int j = 0; j < WIDE; j++) wide[k * WIDE + j] = j < width ? row[j] : 0;
+                    if (width == WIDE) for (int j = 0; j < 4; j++) store(wide + k * WIDE + j * LANES, load(row + j * LANES));
+                    else for (int j = 0; j < WIDE; j++) wide[k * WIDE + j] = j < width ? row[j] : 0;
                 }
                 for (long tile = 0; tile < tiles; tile++) {
                     V acc[HIGH][4];
@@ -74,8 +76,12 @@ extern "C" void accumulate(const REAL *left, long left_stride, const REAL *right
                             acc[i][0] += v * w0; acc[i][1] += v * w1; acc[i][2] += v * w2; acc[i][3] += v * w3;
                         }
                     }
-                    for (int i = 0; i < HIGH && m0 + tile * HIGH + i < m1; i++) for (int j = 0; j < width; j++)
-                        out[(m0 + tile * HIGH + i) * row_stride + (n + j) * column_stride] += acc[i][j / LANES][j % LANES];
+                    for (int i = 0; i < HIGH && m0 + tile * HIGH + i < m1; i++) {
+                        REAL *to = targets[m0 + tile * HIGH + i] + n * column_stride;
+                        if (width == WIDE && column_stride == 1)
+                            for (int j = 0; j < 4; j++) store(to + j * LANES, load(to + j * LANES) + acc[i][j]);
+                        else for (int j = 0; j < width; j++) to[j * column_stride] += acc[i][j / LANES][j % LANES];
+                    }
                 }
             }
         }

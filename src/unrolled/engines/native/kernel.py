@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -64,7 +64,21 @@ class Kernel:
     def __init__(self, graph: Graph, dtype: torch.dtype, forced: frozenset[int] = frozenset()):
         self.dtype = dtype
         self.plan = Plan(graph, target_for(REALS[dtype]), forced)
-        self.library = load(self.plan.source)
+        self.library = load(self.plan.forward_source)
+        self._backward: dict[bool, tuple[Plan, ctypes.CDLL]] = {}
+
+    def source(self) -> str:
+        """The generated C++ of both passes, without what all kernels share."""
+        start = "struct Memory"
+        forward, backward = self.plan.forward_source, self.plan.backward_source
+        return forward[forward.index(start) :] + "\n" + backward[backward.index(start) :]
+
+    def _backward_of(self, wants_x: bool) -> tuple[Plan, ctypes.CDLL]:
+        """The backward pass, built at its first use."""
+        if wants_x not in self._backward:
+            plan = replace(self.plan, wants_x=wants_x)
+            self._backward[wants_x] = plan, load(plan.backward_source)
+        return self._backward[wants_x]
 
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
@@ -93,8 +107,10 @@ class Kernel:
         for node in plan.saved:
             arrays[f"k{node.serial}"] = self._empty(time, batch, node.size)
             run.kept.append(arrays[f"k{node.serial}"])
-        arrays |= self._scratch(batch) | self._weights("forward", plan.forward.stages, bases)
-        arrays |= self._fixed(bases)
+        arrays |= self._scratch(plan, batch) | self._weights(
+            plan, "forward", plan.forward.stages, bases
+        )
+        arrays |= self._fixed(plan, bases)
         numbers = {"T": time, "B": batch}
         for k, given in zip(sorted(plan.forced), forced, strict=True):
             arrays[f"p{k}"] = self._empty(time, batch, plan.states[k].size)
@@ -104,7 +120,7 @@ class Kernel:
             numbers |= _mask_numbers(k, given.mask)
         if lengths is not None:
             numbers["lengths"] = lengths.data_ptr()
-        self._call("forward", arrays, numbers)
+        self._call(plan, self.library.forward, arrays, numbers)
         return run
 
     def backward(
@@ -124,7 +140,7 @@ class Kernel:
             wants_x: whether the gradient of x is needed.
             forced: as the forward pass had them.
         """
-        plan, time = self.plan, run.states[0].shape[0] - 1
+        (plan, library), time = self._backward_of(wants_x), run.states[0].shape[0] - 1
         batch = run.states[0].shape[1]
         numbers: dict[str, int] = {"T": time, "B": batch}
         arrays: dict[str, Tensor] = {"x": run.x}
@@ -148,66 +164,83 @@ class Kernel:
         arrays["adjoint"] = adjoint = self._empty(time, batch, plan.adjoint_row)
         if wants_x:
             arrays["dx"] = self._empty(time, batch, plan.x.size)
-        arrays |= self._scratch(batch) | self._weights("backward", plan.backward.stages, bases)
-        arrays |= self._fixed(bases)
-        self._call("backward", arrays, numbers)
+        arrays |= self._scratch(plan, batch) | self._weights(
+            plan, "backward", plan.backward.stages, bases
+        )
+        arrays |= self._fixed(plan, bases)
+        self._call(plan, library.backward, arrays, numbers)
         initial = [arrays[f"g{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
-        found = self._parameters(run, bases, adjoint, arrays)
+        found = self._parameters(plan, run, bases, adjoint, arrays)
         dx = arrays["dx"][:, :, : plan.x.size].transpose(0, 1) if wants_x else None
         return dx, initial, found, of_forced
 
     # Gradients of parameters
 
     def _parameters(
-        self, run: Run, bases: Sequence[Tensor], adjoint: Tensor, arrays: dict[str, Tensor]
+        self,
+        plan: Plan,
+        run: Run,
+        bases: Sequence[Tensor],
+        adjoint: Tensor,
+        arrays: dict[str, Tensor],
     ) -> list[Tensor]:
-        plan = self.plan
         found = {
             base: torch.zeros_like(tensor, memory_format=torch.contiguous_format)
-            for base, tensor in zip(plan.bases, bases, strict=True)
+            for base, tensor in zip(self.plan.bases, bases, strict=True)
         }
         totals = adjoint.sum((0, 1))
+        products: dict[Node, list[tuple[int, Tensor]]] = {}
         for fixed, terms in plan.terms.items():
             window = plan.windows[fixed]
             to = window.of(found[window.base])
             for term in terms:
                 if isinstance(term, Total):
                     start = plan.adjoints[plan.explicit.result(term.vector)]
-                    # A gradient of size 1 for a value that is used for every entry.
                     to += totals[start : start + term.vector.size].reshape(to.shape)
                 else:
                     assert isinstance(term, Outer)
-                    self._accumulate(run, term, adjoint, to, arrays)
+                    start = plan.adjoints[plan.explicit.result(term.left)]
+                    products.setdefault(term.right, []).append((start, to))
+        for right, parts in products.items():
+            rows = self._rows(plan, run, right, adjoint, arrays)
+            for stride in {to.stride(1) for _, to in parts}:
+                alike = [part for part in parts if part[1].stride(1) == stride]
+                self._accumulate(adjoint, rows, alike)
         return list(found.values())
 
     def _accumulate(
-        self, run: Run, term: Outer, adjoint: Tensor, to: Tensor, arrays: dict[str, Tensor]
+        self, adjoint: Tensor, right: Tensor, parts: Sequence[tuple[int, Tensor]]
     ) -> None:
-        plan = self.plan
+        """Add the products with one right side to their matrices, as one matrix product.
+
+        Arguments:
+            parts: where the left side starts in the adjoint's rows, and the matrix, whose columns
+                lie equally far apart in all.
+        """
         time, batch, row = adjoint.shape
-        start = plan.adjoints[plan.explicit.result(term.left)]
-        left = adjoint[:, :, start:]
-        right = self._rows(run, term.right, adjoint, arrays)
-        threads = torch.get_num_threads()
+        sources = [start + k for start, to in parts for k in range(to.shape[0])]
+        size = adjoint.element_size()
+        targets = [
+            to.data_ptr() + k * to.stride(0) * size for _, to in parts for k in range(to.shape[0])
+        ]
+        columns, stride = parts[0][1].shape[1], parts[0][1].stride(1)
+        count = len(sources)
+        numbers = [time, batch, stride, count, columns, torch.get_num_threads()]
         self.library.accumulate(
-            _pointer(left),
+            _pointer(adjoint),
             _long(row),
             _pointer(right),
             _long(right.stride(0)),
             _long(right.stride(1)),
-            _long(time),
-            _long(batch),
-            _pointer(to),
-            _long(to.stride(0)),
-            _long(to.stride(1)),
-            _long(to.shape[0]),
-            _long(to.shape[1]),
-            _long(threads),
+            (ctypes.c_int64 * count)(*sources),
+            (ctypes.c_int64 * count)(*targets),
+            *map(_long, numbers),
         )
 
-    def _rows(self, run: Run, node: Node, adjoint: Tensor, arrays: dict[str, Tensor]) -> Tensor:
+    def _rows(
+        self, plan: Plan, run: Run, node: Node, adjoint: Tensor, arrays: dict[str, Tensor]
+    ) -> Tensor:
         """A value at every step, [T, B, ...]."""
-        plan = self.plan
         if node is plan.x:
             return run.x.transpose(0, 1)
         for k, (old, new) in enumerate(zip(plan.states, plan.new, strict=True)):
@@ -242,32 +275,32 @@ class Kernel:
     def _zeros(self, *shape: int) -> Tensor:
         return self._empty(*shape).zero_()
 
-    def _scratch(self, batch: int) -> dict[str, Tensor]:
-        return {f"z{node.serial}": self._zeros(batch, node.size) for node in self.plan.scratch}
+    def _scratch(self, plan: Plan, batch: int) -> dict[str, Tensor]:
+        return {f"z{node.serial}": self._zeros(batch, node.size) for node in plan.scratch}
 
-    def _fixed(self, bases: Sequence[Tensor]) -> dict[str, Tensor]:
-        return {f"f{node.serial}": self._padded(node, bases) for node in self.plan.fixed}
+    def _fixed(self, plan: Plan, bases: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {f"f{node.serial}": self._padded(plan, node, bases) for node in plan.fixed}
 
-    def _padded(self, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
+    def _padded(self, plan: Plan, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
         padded = self._zeros(1, node.size)[0]
-        padded[: node.size] = self._part(node, bases).reshape(-1)
+        padded[: node.size] = self._part(plan, node, bases).reshape(-1)
         return padded
 
-    def _part(self, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
-        window = self.plan.windows[node]
+    def _part(self, plan: Plan, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
+        window = plan.windows[node]
         return window.of(bases[self.plan.bases.index(window.base)])
 
     def _weights(
-        self, name: str, stages: Sequence[Stage], bases: Sequence[Tensor]
+        self, plan: Plan, name: str, stages: Sequence[Stage], bases: Sequence[Tensor]
     ) -> dict[str, Tensor]:
         arrays: dict[str, Tensor] = {}
         for k, stage in enumerate(stages):
             if stage.accumulators:
-                arrays[f"{name}_w{k}"] = self._packed(stage, bases)
-                arrays[f"{name}_b{k}"] = self._biases(stage, bases)
+                arrays[f"{name}_w{k}"] = self._packed(plan, stage, bases)
+                arrays[f"{name}_b{k}"] = self._biases(plan, stage, bases)
         return arrays
 
-    def _packed(self, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
+    def _packed(self, plan: Plan, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
         columns = phases(stage)
         panel = sum(vector.size * len(found) for vector, found in columns)
         units = tile_of(stage, self.plan.target).units
@@ -275,7 +308,7 @@ class Kernel:
         skip = 0
         for vector, found in columns:
             for at, (_, product) in enumerate(found):
-                matrix = self._part(product.matrix, bases)
+                matrix = self._part(plan, product.matrix, bases)
                 self.library.pack(
                     _pointer(matrix),
                     _long(matrix.stride(0)),
@@ -292,22 +325,24 @@ class Kernel:
             skip += vector.size * len(found)
         return packed
 
-    def _biases(self, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
+    def _biases(self, plan: Plan, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
         biases = self._zeros(len(stage.accumulators), stage.size)
         for row, sum_ in zip(biases, stage.accumulators, strict=True):
             for product in sum_.products:
                 if product.bias is not None:
-                    row[: stage.size] += self._part(product.bias, bases)
+                    row[: stage.size] += self._part(plan, product.bias, bases)
         return biases
 
-    def _call(self, name: str, arrays: dict[str, Tensor], numbers: dict[str, int]) -> None:
+    def _call(
+        self, plan: Plan, function: Any, arrays: dict[str, Tensor], numbers: dict[str, int]
+    ) -> None:
         x = arrays["x"]
         threads = min(torch.get_num_threads(), numbers["B"])
         numbers = {**numbers, "xb": x.stride(0), "xt": x.stride(1), "threads": threads}
-        memory = [arrays[p].data_ptr() if p in arrays else 0 for p in self.plan.pointers]
-        memory += [numbers.get(n, 0) for n in self.plan.numbers]
+        memory = [arrays[p].data_ptr() if p in arrays else 0 for p in plan.pointers]
+        memory += [numbers.get(n, 0) for n in plan.numbers]
         block = (ctypes.c_int64 * len(memory))(*memory)
-        getattr(self.library, name)(ctypes.byref(block))
+        function(ctypes.byref(block))
 
 
 def _by_entries(tensor: Tensor) -> Tensor:

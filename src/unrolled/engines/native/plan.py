@@ -31,11 +31,13 @@ class Plan:
         graph: of the step.
         target: what to compile for.
         forced: numbers of the state components that given values replace before a step.
+        wants_x: whether the backward pass gives the gradient of x.
     """
 
     graph: Graph
     target: Target
     forced: frozenset[int] = frozenset()
+    wants_x: bool = True
 
     @cached_property
     def step(self) -> Graph:
@@ -78,8 +80,10 @@ class Plan:
 
     @cached_property
     def gradients(self) -> list[Node]:
-        """The gradients of x and of the old state."""
-        return [self.explicit.result(node) for node in self.derivative.outputs.values()]
+        """The gradients of the old state, and then of x if it is wanted."""
+        of_x, *of_state = self.derivative.outputs.values()
+        wanted = [*of_state, of_x] if self.wants_x else of_state
+        return [self.explicit.result(node) for node in wanted]
 
     @cached_property
     def terms(self) -> dict[Fixed, tuple[object, ...]]:
@@ -172,12 +176,17 @@ class Plan:
     # Source
 
     @cached_property
-    def source(self) -> str:
-        forward = Writer(self.forward, self.target, "forward", *self._forward_memory())
-        forward.prelude = [line for k in sorted(self.forced) for line in self._force(k)]
-        backward = Writer(self.backward, self.target, "backward", *self._backward_memory(), True)
-        code = [forward.text(), backward.text()]
-        return "\n".join([preamble(self.target), self._struct(), *code])
+    def forward_source(self) -> str:
+        """C++ of the forward pass, with what both passes share."""
+        writer = Writer(self.forward, self.target, "forward", *self._forward_memory())
+        writer.prelude = [line for k in sorted(self.forced) for line in self._force(k)]
+        return "\n".join([preamble(self.target), self._struct(), writer.text()])
+
+    @cached_property
+    def backward_source(self) -> str:
+        """C++ of the backward pass."""
+        writer = Writer(self.backward, self.target, "backward", *self._backward_memory(), True)
+        return "\n".join([preamble(self.target), self._struct(), writer.text()])
 
     def _force(self, k: int) -> list[str]:
         """The state component as the step reads it: given, or the one before."""
@@ -250,12 +259,13 @@ class Plan:
             now = Place(f"g{k}", f"((t & 1) * a.B + b + m) * {width}")
             before = Place(f"g{k}", f"(((t + 1) & 1) * a.B + b + m) * {width}")
             places[incoming[f"grad_{state.name}'"]] = now
-            gradient = self.gradients[1 + k]
+            gradient = self.gradients[k]
             if k in self.forced:
                 kept = Place(f"e{k}", self._row("t", state.size))
                 _put(stores, gradient, kept, _only_if(_is_forced(k, "(b + m)")), f"a.e{k}")
             _put(stores, gradient, before, self._carried(k))
-        _put(stores, self.gradients[0], Place("dx", self._row("t", self.x.size)), when="a.dx")
+        if self.wants_x:
+            _put(stores, self.gradients[-1], Place("dx", self._row("t", self.x.size)))
         self._store_scratch(self.backward, {*self.kept, *self.adjoints}, stores)
         return places, stores
 

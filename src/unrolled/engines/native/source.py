@@ -274,6 +274,12 @@ class Writer:
     def _calls(self, k: int, stage: Stage) -> list[str]:
         tile = tile_of(stage, self.target)
         blocks = self.target.padded(stage.size) // self.target.lanes
+        if not stage.accumulators:
+            # No weights to keep at hand: along the row, as it lies in memory.
+            call = f"{self.name}_{k}<1, 1>(a, t, b, p);"
+            return [
+                f"for (long b = first; b < last; b++) for (int p = 0; p < {blocks}; p++) {call}"
+            ]
         whole, rest = divmod(blocks, tile.units)
         lines = []
         if whole:
