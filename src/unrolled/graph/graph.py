@@ -156,11 +156,18 @@ class Graph:
                 known[node] = _value(node, known, tensors, like)
         return known
 
-    def fixed_values(self, tensors: Mapping[str, Tensor]) -> dict[Node, Tensor]:
-        """The values that depend on parameters alone, from those of the parameters."""
+    def fixed_values(
+        self, tensors: Mapping[str, Tensor], nodes: Iterable[Node] | None = None
+    ) -> dict[Node, Tensor]:
+        """The values that depend on parameters alone, from those of the parameters.
+
+        Arguments:
+            tensors: the parameters and buffers, by qualified name.
+            nodes: the values wanted, each after its arguments; default all of the graph.
+        """
         known: dict[Node, Tensor] = {}
         like = next(iter(tensors.values()), torch.empty(0))
-        for node in self.nodes:
+        for node in self.nodes if nodes is None else nodes:
             if isinstance(node, Fixed):
                 known[node] = _value(node, known, tensors, like)
         return known

@@ -48,7 +48,10 @@ class Native:
         forced = [problem.forced[names[k]] for k in sorted(kernel.plan.forced)]
         tensors = [*problem.state, *kernel.bases(), *(given.values for given in forced)]
         masks = tuple(given.mask for given in forced)
-        states = Unroll.apply(kernel, problem.lengths, masks, problem.inputs, *tensors)
+        keep = torch.is_grad_enabled() and any(
+            tensor.requires_grad for tensor in (problem.inputs, *tensors)
+        )
+        states = Unroll.apply(kernel, keep, problem.lengths, masks, problem.inputs, *tensors)
         found = [state.transpose(0, 1) for state in states]  # each [B, T, size]
         final = tuple(map(problem.last, found, problem.state))
         return Solution(dict(zip(names, map(problem.blank, found), strict=True)), final)
@@ -94,6 +97,7 @@ class Unroll(torch.autograd.Function):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any,
         kernel: Kernel,
+        keep: bool,
         lengths: Tensor | None,
         masks: tuple[Tensor | None, ...],
         x: Tensor,
@@ -102,13 +106,15 @@ class Unroll(torch.autograd.Function):
         """Every state at every step, each [T, B, size].
 
         Arguments:
+            keep: whether gradients will be asked for.
             tensors: the initial states, the bases, the forced values.
         """
         states, bases, given = _parted(kernel, tensors)
         forced = [Forced(v, mask) for v, mask in zip(given, masks, strict=True)]
-        run = kernel.forward(x, states, bases, lengths, forced)
+        run = kernel.forward(x, states, bases, lengths, forced, keep)
         ctx.kernel, ctx.lengths, ctx.masks = kernel, lengths, masks
-        ctx.save_for_backward(x, *tensors, run.x, *run.states, *run.kept, *run.before)
+        if keep:
+            ctx.save_for_backward(x, *tensors, run.x, *run.states, *run.kept, *run.before)
         sizes = [start.shape[1] for start in states]
         return tuple(b[1:, :, :n] for b, n in zip(run.states, sizes, strict=True))
 
@@ -122,13 +128,13 @@ class Unroll(torch.autograd.Function):
         if torch.is_grad_enabled():
             # A derivative of the derivative is asked for: go through the definition.
             found = _by_definition(kernel, ctx.lengths, x, states, bases, forced, gradients)
-            return None, None, None, *found
+            return None, None, None, None, *found
         rest = list(ctx.saved_tensors[count:])
         kept = 1 + len(states) + len(plan.saved)
         run = Run(rest[0], rest[1 : 1 + len(states)], rest[1 + len(states) : kept], rest[kept:])
-        wants_x = ctx.needs_input_grad[3]
+        wants_x = ctx.needs_input_grad[4]
         dx, initial, of_bases, of_forced = kernel.backward(run, bases, gradients, wants_x, forced)
-        return None, None, None, dx, *initial, *of_bases, *of_forced
+        return None, None, None, None, dx, *initial, *of_bases, *of_forced
 
 
 def _parted(

@@ -20,8 +20,8 @@ INLINE REAL max_of(const REAL *p, int size) {
 // One column of a stage's weights: a matrix [rows, columns] with strides, into panels of
 // `units` blocks of LANES rows, [panel][column][of `width` columns, this the number `at`][unit].
 // `panel` is the length of a panel for one unit, `skip` where this phase starts in it.
-extern "C" void pack(const REAL *matrix, long row_stride, long column_stride, long rows, long columns,
-                     REAL *out, long panel, long skip, long units, long width, long at) {
+static void pack(const REAL *matrix, REAL *out, long row_stride, long column_stride, long rows,
+                 long columns, long panel, long skip, long units, long width, long at) {
     long blocks = (rows + LANES - 1) / LANES;
     for (long p = 0; p * units < blocks; p++) {
         long here = blocks - p * units < units ? blocks - p * units : units;
@@ -32,6 +32,21 @@ extern "C" void pack(const REAL *matrix, long row_stride, long column_stride, lo
             const REAL *from = matrix + row * row_stride;
             for (long k = 0; k < columns; k++) to[k * width * here * LANES] = row < rows ? from[k * column_stride] : 0;
         }
+    }
+}
+
+// A table of the arguments of `pack`, a row for each matrix.
+extern "C" void pack_all(const long *t, long count) {
+    for (; count > 0; count--, t += 11)
+        pack((const REAL *)t[0], (REAL *)t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10]);
+}
+
+// Vectors added to where they go: from, to, stride, size.
+extern "C" void add_all(const long *t, long count) {
+    for (; count > 0; count--, t += 4) {
+        const REAL *from = (const REAL *)t[0];
+        REAL *to = (REAL *)t[1];
+        for (long k = 0; k < t[3]; k++) to[k] += from[k * t[2]];
     }
 }
 

@@ -6,20 +6,21 @@ Shapes: B batch, T time, I input_size.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...graph import Graph
 from ...graph.derivative import Outer, Total
-from ...graph.nodes import Fixed, Node
+from ...graph.graph import reachable
+from ...graph.nodes import Node, Parameter
 from .build import load, target_for
 from .plan import Plan
-from .program import Stage
-from .source import phases, tile_of
+from .weights import Weights
 
 REALS = {torch.float32: "float", torch.float64: "double"}
 
@@ -65,7 +66,11 @@ class Kernel:
         self.dtype = dtype
         self.plan = Plan(graph, target_for(REALS[dtype]), forced)
         self.library = load(self.plan.forward_source)
-        self._backward: dict[bool, tuple[Plan, ctypes.CDLL]] = {}
+        self.read = self.plan.bases
+        self._weights = Weights(self.plan, self.plan.forward, "forward", self.read, self.library)
+        self._backward: dict[bool, tuple[Plan, ctypes.CDLL, Weights]] = {}
+        self._tensors = dict(graph.read_tensors())
+        self._needed = reachable(self.read)
 
     def source(self) -> str:
         """The generated C++ of both passes, without what all kernels share."""
@@ -73,18 +78,21 @@ class Kernel:
         forward, backward = self.plan.forward_source, self.plan.backward_source
         return forward[forward.index(start) :] + "\n" + backward[backward.index(start) :]
 
-    def _backward_of(self, wants_x: bool) -> tuple[Plan, ctypes.CDLL]:
+    def _backward_of(self, wants_x: bool) -> tuple[Plan, ctypes.CDLL, Weights]:
         """The backward pass, built at its first use."""
         if wants_x not in self._backward:
             plan = replace(self.plan, wants_x=wants_x)
-            self._backward[wants_x] = plan, load(plan.backward_source)
+            library = load(plan.backward_source)
+            weights = Weights(plan, plan.backward, "backward", self.read, library)
+            self._backward[wants_x] = plan, library, weights
         return self._backward[wants_x]
 
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
-        graph = self.plan.graph
-        known = graph.fixed_values(graph.read_tensors())
-        return [known[base].to(self.dtype) for base in self.plan.bases]
+        if all(isinstance(base, Parameter) for base in self.read):
+            return [self._tensors[base.name].contiguous() for base in self.read]  # pyright: ignore
+        known = self.plan.graph.fixed_values(self._tensors, self._needed)
+        return [known[base].to(self.dtype).contiguous() for base in self.read]
 
     def forward(
         self,
@@ -93,8 +101,14 @@ class Kernel:
         bases: Sequence[Tensor],
         lengths: Tensor | None = None,
         forced: Sequence[Forced] = (),
+        keep: bool = True,
     ) -> Run:
-        """Run all steps from `states`, each [B, size]; `forced` in the order of components."""
+        """Run all steps from `states`, each [B, size].
+
+        Arguments:
+            forced: in the order of components.
+            keep: whether to keep what the backward pass reads.
+        """
         plan, (batch, time, _) = self.plan, x.shape
         x = self._rows_of(x)
         arrays: dict[str, Tensor] = {"x": x}
@@ -104,13 +118,10 @@ class Kernel:
             buffer[0, :, : start.shape[1]] = start
             run.states.append(buffer)
             arrays[f"s{k}"] = buffer
-        for node in plan.saved:
+        for node in plan.saved if keep else ():
             arrays[f"k{node.serial}"] = self._empty(time, batch, node.size)
             run.kept.append(arrays[f"k{node.serial}"])
-        arrays |= self._scratch(plan, batch) | self._weights(
-            plan, "forward", plan.forward.stages, bases
-        )
-        arrays |= self._fixed(plan, bases)
+        arrays |= self._scratch(plan, batch)
         numbers = {"T": time, "B": batch}
         for k, given in zip(sorted(plan.forced), forced, strict=True):
             arrays[f"p{k}"] = self._empty(time, batch, plan.states[k].size)
@@ -120,7 +131,7 @@ class Kernel:
             numbers |= _mask_numbers(k, given.mask)
         if lengths is not None:
             numbers["lengths"] = lengths.data_ptr()
-        self._call(plan, self.library.forward, arrays, numbers)
+        self._call(plan, self.library.forward, arrays, numbers, self._weights.packed(bases))
         return run
 
     def backward(
@@ -140,7 +151,7 @@ class Kernel:
             wants_x: whether the gradient of x is needed.
             forced: as the forward pass had them.
         """
-        (plan, library), time = self._backward_of(wants_x), run.states[0].shape[0] - 1
+        (plan, library, weights), time = self._backward_of(wants_x), run.states[0].shape[0] - 1
         batch = run.states[0].shape[1]
         numbers: dict[str, int] = {"T": time, "B": batch}
         arrays: dict[str, Tensor] = {"x": run.x}
@@ -164,11 +175,8 @@ class Kernel:
         arrays["adjoint"] = adjoint = self._empty(time, batch, plan.adjoint_row)
         if wants_x:
             arrays["dx"] = self._empty(time, batch, plan.x.size)
-        arrays |= self._scratch(plan, batch) | self._weights(
-            plan, "backward", plan.backward.stages, bases
-        )
-        arrays |= self._fixed(plan, bases)
-        self._call(plan, library.backward, arrays, numbers)
+        arrays |= self._scratch(plan, batch)
+        self._call(plan, library.backward, arrays, numbers, weights.packed(bases))
         initial = [arrays[f"g{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
         found = self._parameters(plan, run, bases, adjoint, arrays)
         dx = arrays["dx"][:, :, : plan.x.size].transpose(0, 1) if wants_x else None
@@ -186,7 +194,7 @@ class Kernel:
     ) -> list[Tensor]:
         found = {
             base: torch.zeros_like(tensor, memory_format=torch.contiguous_format)
-            for base, tensor in zip(self.plan.bases, bases, strict=True)
+            for base, tensor in zip(self.read, bases, strict=True)
         }
         totals = adjoint.sum((0, 1))
         products: dict[Node, list[tuple[int, Tensor]]] = {}
@@ -218,11 +226,13 @@ class Kernel:
                 lie equally far apart in all.
         """
         time, batch, row = adjoint.shape
-        sources = [start + k for start, to in parts for k in range(to.shape[0])]
         size = adjoint.element_size()
-        targets = [
-            to.data_ptr() + k * to.stride(0) * size for _, to in parts for k in range(to.shape[0])
-        ]
+        heights = [np.arange(to.shape[0], dtype=np.int64) for _, to in parts]
+        pairs = list(zip(heights, parts, strict=True))
+        sources = np.concatenate([start + k for k, (start, _) in pairs])
+        targets = np.concatenate(
+            [to.data_ptr() + k * (to.stride(0) * size) for k, (_, to) in pairs]
+        )
         columns, stride = parts[0][1].shape[1], parts[0][1].stride(1)
         count = len(sources)
         numbers = [time, batch, stride, count, columns, torch.get_num_threads()]
@@ -232,8 +242,8 @@ class Kernel:
             _pointer(right),
             _long(right.stride(0)),
             _long(right.stride(1)),
-            (ctypes.c_int64 * count)(*sources),
-            (ctypes.c_int64 * count)(*targets),
+            ctypes.c_void_p(sources.ctypes.data),
+            ctypes.c_void_p(targets.ctypes.data),
             *map(_long, numbers),
         )
 
@@ -278,69 +288,19 @@ class Kernel:
     def _scratch(self, plan: Plan, batch: int) -> dict[str, Tensor]:
         return {f"z{node.serial}": self._zeros(batch, node.size) for node in plan.scratch}
 
-    def _fixed(self, plan: Plan, bases: Sequence[Tensor]) -> dict[str, Tensor]:
-        return {f"f{node.serial}": self._padded(plan, node, bases) for node in plan.fixed}
-
-    def _padded(self, plan: Plan, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
-        padded = self._zeros(1, node.size)[0]
-        padded[: node.size] = self._part(plan, node, bases).reshape(-1)
-        return padded
-
-    def _part(self, plan: Plan, node: Fixed, bases: Sequence[Tensor]) -> Tensor:
-        window = plan.windows[node]
-        return window.of(bases[self.plan.bases.index(window.base)])
-
-    def _weights(
-        self, plan: Plan, name: str, stages: Sequence[Stage], bases: Sequence[Tensor]
-    ) -> dict[str, Tensor]:
-        arrays: dict[str, Tensor] = {}
-        for k, stage in enumerate(stages):
-            if stage.accumulators:
-                arrays[f"{name}_w{k}"] = self._packed(plan, stage, bases)
-                arrays[f"{name}_b{k}"] = self._biases(plan, stage, bases)
-        return arrays
-
-    def _packed(self, plan: Plan, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
-        columns = phases(stage)
-        panel = sum(vector.size * len(found) for vector, found in columns)
-        units = tile_of(stage, self.plan.target).units
-        packed = self._empty(panel, stage.size)
-        skip = 0
-        for vector, found in columns:
-            for at, (_, product) in enumerate(found):
-                matrix = self._part(plan, product.matrix, bases)
-                self.library.pack(
-                    _pointer(matrix),
-                    _long(matrix.stride(0)),
-                    _long(matrix.stride(1)),
-                    _long(stage.size),
-                    _long(vector.size),
-                    _pointer(packed),
-                    _long(panel),
-                    _long(skip),
-                    _long(units),
-                    _long(len(found)),
-                    _long(at),
-                )
-            skip += vector.size * len(found)
-        return packed
-
-    def _biases(self, plan: Plan, stage: Stage, bases: Sequence[Tensor]) -> Tensor:
-        biases = self._zeros(len(stage.accumulators), stage.size)
-        for row, sum_ in zip(biases, stage.accumulators, strict=True):
-            for product in sum_.products:
-                if product.bias is not None:
-                    row[: stage.size] += self._part(plan, product.bias, bases)
-        return biases
-
     def _call(
-        self, plan: Plan, function: Any, arrays: dict[str, Tensor], numbers: dict[str, int]
+        self,
+        plan: Plan,
+        function: Any,
+        arrays: dict[str, Tensor],
+        numbers: dict[str, int],
+        weights: tuple[Tensor, Mapping[str, int]],
     ) -> None:
         x = arrays["x"]
         threads = min(torch.get_num_threads(), numbers["B"])
-        numbers = {**numbers, "xb": x.stride(0), "xt": x.stride(1), "threads": threads}
-        memory = [arrays[p].data_ptr() if p in arrays else 0 for p in plan.pointers]
-        memory += [numbers.get(n, 0) for n in plan.numbers]
+        given = {**weights[1], **numbers, "xb": x.stride(0), "xt": x.stride(1), "threads": threads}
+        given |= {name: array.data_ptr() for name, array in arrays.items()}
+        memory = [given.get(name, 0) for name in (*plan.pointers, *plan.numbers)]
         block = (ctypes.c_int64 * len(memory))(*memory)
         function(ctypes.byref(block))
 

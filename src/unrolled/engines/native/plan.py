@@ -241,7 +241,8 @@ class Plan:
             last = Place(f"s{k}", self._row("t", old.size))
             _put(stores, new, Place(f"s{k}", self._row("(t + 1)", old.size)), _unless_over(last))
         for node in self.saved:
-            _put(stores, node, self.kept[node])
+            # Where no gradient will be asked for, nothing is kept.
+            _put(stores, node, self.kept[node], when=f"a.k{node.serial}")
         self._store_scratch(self.forward, self.kept, stores)
         return places, stores
 
