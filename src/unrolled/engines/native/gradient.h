@@ -50,37 +50,52 @@ extern "C" void add_all(const long *t, long count) {
     }
 }
 
-// The sum over r of left[r, sources]' right[r, columns], r = t * B + b over all steps and samples,
-// added to rows of matrices: row m goes to targets[m], its entries `column_stride` apart.
-// Rows of the left lie `left_stride` apart; those of the right at t * right_time + b * right_batch.
-extern "C" void accumulate(const REAL *left, long left_stride, const REAL *right, long right_time,
-                           long right_batch, const long *sources, REAL *const *targets, long T,
-                           long B, long column_stride, long rows, long columns, long threads) {
-    enum { BLOCK = 256, HIGH = 6, WIDE = 4 * LANES };
+// A right side of the products below: rows [T, B, columns], t * time + b * batch apart, and for
+// every row of the left the row of the matrix that it adds to, or none.
+struct Right { const REAL *rows; long time, batch, columns, stride; REAL *const *targets; };
+
+// For every right side, the sum over r of left[r, sources]' right[r, columns], r = t * B + b over
+// all steps and samples. Rows of the left lie `left_stride` apart. The rows of the result are
+// split among the threads; each packs BLOCK steps of the left once for all right sides.
+extern "C" void accumulate(const REAL *left, long left_stride, const long *sources, long rows,
+                           const Right *rights, long count, long T, long B, long threads) {
+    enum { BLOCK = 128, HIGH = 6, WIDE = 4 * LANES };
     const long total = T * B;
     #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (long s = 0; s < threads; s++) {
-        const long m0 = rows * s / threads, m1 = rows * (s + 1) / threads, tiles = (m1 - m0 + HIGH - 1) / HIGH;
-        REAL *packed = (REAL *)__builtin_malloc((BLOCK * WIDE + (tiles * HIGH + 1) * BLOCK) * sizeof(REAL));
-        REAL *wide = packed, *high = packed + BLOCK * WIDE;
+        const long tiles_all = (rows + HIGH - 1) / HIGH;
+        const long m0 = tiles_all * s / threads * HIGH, end = tiles_all * (s + 1) / threads * HIGH;
+        const long m1 = end < rows ? end : rows, tiles = (m1 - m0 + HIGH - 1) / HIGH;
+        if (tiles <= 0) continue;
+        const long size = (BLOCK * WIDE + tiles * HIGH * BLOCK + LANES) * sizeof(REAL);
+        REAL *wide = (REAL *)__builtin_malloc(size), *high = wide + BLOCK * WIDE;
         for (long r0 = 0; r0 < total; r0 += BLOCK) {
             const int depth = total - r0 < BLOCK ? total - r0 : BLOCK;
-            for (int k = 0; k < depth; k++) {
-                const REAL *row = left + (r0 + k) * left_stride;
-                for (long tile = 0; tile < tiles; tile++) for (int i = 0; i < HIGH; i++) {
-                    const long m = m0 + tile * HIGH + i;
-                    high[(tile * BLOCK + k) * HIGH + i] = m < m1 ? row[sources[m]] : 0;
-                }
+            for (long tile = 0; tile < tiles; tile++) {
+                const long m = m0 + tile * HIGH;
+                REAL *to = high + tile * BLOCK * HIGH;
+                const REAL *from = left + r0 * left_stride;
+                if (m + HIGH <= m1 && sources[m + HIGH - 1] == sources[m] + HIGH - 1)
+                    for (int k = 0; k < depth; k++) __builtin_memcpy(to + k * HIGH, from + k * left_stride + sources[m], HIGH * sizeof(REAL));
+                else for (int k = 0; k < depth; k++) for (int i = 0; i < HIGH; i++)
+                    to[k * HIGH + i] = m + i < m1 ? from[k * left_stride + sources[m + i]] : 0;
             }
-            for (long n = 0; n < columns; n += WIDE) {
-                const int width = columns - n < WIDE ? columns - n : WIDE;
+            for (long g = 0; g < count; g++) for (long n = 0; n < rights[g].columns; n += WIDE) {
+                const Right right = rights[g];
+                const int width = right.columns - n < WIDE ? right.columns - n : WIDE;
+                long t = r0 / B, b = r0 - t * B;
                 for (int k = 0; k < depth; k++) {
-                    const long r = r0 + k, t = r / B, b = r - t * B;
-                    const REAL *row = right + t * right_time + b * right_batch + n;
+                    const REAL *row = right.rows + t * right.time + b * right.batch + n;
                     if (width == WIDE) for (int j = 0; j < 4; j++) store(wide + k * WIDE + j * LANES, load(row + j * LANES));
                     else for (int j = 0; j < WIDE; j++) wide[k * WIDE + j] = j < width ? row[j] : 0;
+                    if (++b == B) { b = 0; t++; }
                 }
                 for (long tile = 0; tile < tiles; tile++) {
+                    REAL *const *targets = right.targets + m0 + tile * HIGH;
+                    const int here = m1 - m0 - tile * HIGH < HIGH ? m1 - m0 - tile * HIGH : HIGH;
+                    bool wanted = false;
+                    for (int i = 0; i < here; i++) wanted |= targets[i] != 0;
+                    if (!wanted) continue;
                     V acc[HIGH][4];
                     for (int i = 0; i < HIGH; i++) for (int j = 0; j < 4; j++) acc[i][j] = splat(0);
                     const REAL *a = high + tile * BLOCK * HIGH, *w = wide;
@@ -91,15 +106,15 @@ extern "C" void accumulate(const REAL *left, long left_stride, const REAL *right
                             acc[i][0] += v * w0; acc[i][1] += v * w1; acc[i][2] += v * w2; acc[i][3] += v * w3;
                         }
                     }
-                    for (int i = 0; i < HIGH && m0 + tile * HIGH + i < m1; i++) {
-                        REAL *to = targets[m0 + tile * HIGH + i] + n * column_stride;
-                        if (width == WIDE && column_stride == 1)
+                    for (int i = 0; i < here; i++) if (targets[i]) {
+                        REAL *to = targets[i] + n * right.stride;
+                        if (width == WIDE && right.stride == 1)
                             for (int j = 0; j < 4; j++) store(to + j * LANES, load(to + j * LANES) + acc[i][j]);
-                        else for (int j = 0; j < width; j++) to[j * column_stride] += acc[i][j / LANES][j % LANES];
+                        else for (int j = 0; j < width; j++) to[j * right.stride] += acc[i][j / LANES][j % LANES];
                     }
                 }
             }
         }
-        __builtin_free(packed);
+        __builtin_free(wide);
     }
 }

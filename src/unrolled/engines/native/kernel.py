@@ -6,6 +6,7 @@ Shapes: B batch, T time, I input_size.
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,8 @@ from .build import load, target_for
 from .plan import Plan
 from .weights import Weights
 
+# Bytes from which an array is worth large pages.
+LARGE = 4 << 20
 REALS = {torch.float32: "float", torch.float64: "double"}
 
 
@@ -209,42 +212,46 @@ class Kernel:
                     assert isinstance(term, Outer)
                     start = plan.adjoints[plan.explicit.result(term.left)]
                     products.setdefault(term.right, []).append((start, to))
-        for right, parts in products.items():
-            rows = self._rows(plan, run, right, adjoint, arrays)
-            for stride in {to.stride(1) for _, to in parts}:
-                alike = [part for part in parts if part[1].stride(1) == stride]
-                self._accumulate(adjoint, rows, alike)
+        if products:
+            rows = {right: self._rows(plan, run, right, adjoint, arrays) for right in products}
+            self._accumulate(adjoint, [(rows[right], parts) for right, parts in products.items()])
         return list(found.values())
 
     def _accumulate(
-        self, adjoint: Tensor, right: Tensor, parts: Sequence[tuple[int, Tensor]]
+        self, adjoint: Tensor, products: Sequence[tuple[Tensor, Sequence[tuple[int, Tensor]]]]
     ) -> None:
-        """Add the products with one right side to their matrices, as one matrix product.
+        """Add to every matrix the products of its left and right sides over all steps.
 
         Arguments:
-            parts: where the left side starts in the adjoint's rows, and the matrix, whose columns
-                lie equally far apart in all.
+            products: for every right side [T, B, ...] the places of the left sides in the
+                adjoint's rows, and the matrices.
         """
         time, batch, row = adjoint.shape
         size = adjoint.element_size()
-        heights = [np.arange(to.shape[0], dtype=np.int64) for _, to in parts]
-        pairs = list(zip(heights, parts, strict=True))
-        sources = np.concatenate([start + k for k, (start, _) in pairs])
-        targets = np.concatenate(
-            [to.data_ptr() + k * (to.stride(0) * size) for k, (_, to) in pairs]
-        )
-        columns, stride = parts[0][1].shape[1], parts[0][1].stride(1)
-        count = len(sources)
-        numbers = [time, batch, stride, count, columns, torch.get_num_threads()]
+        starts = {start: to.shape[0] for _, parts in products for start, to in parts}
+        sources = np.concatenate([start + np.arange(n) for start, n in sorted(starts.items())])
+        first = dict(zip(sources.tolist(), range(len(sources)), strict=True))
+        rights: list[int] = []
+        kept: list[np.ndarray] = []
+        for right, parts in products:
+            for stride in {to.stride(1) for _, to in parts}:
+                targets = np.zeros(len(sources), dtype=np.int64)
+                for start, to in parts:
+                    if to.stride(1) == stride:
+                        begin, steps = first[start], np.arange(to.shape[0])
+                        rows = to.data_ptr() + steps * (to.stride(0) * size)
+                        targets[begin : begin + to.shape[0]] = rows
+                kept.append(targets)
+                columns = parts[0][1].shape[1]
+                rights += [right.data_ptr(), right.stride(0), right.stride(1), columns, stride]
+                rights.append(targets.ctypes.data)
         self.library.accumulate(
             _pointer(adjoint),
             _long(row),
-            _pointer(right),
-            _long(right.stride(0)),
-            _long(right.stride(1)),
             ctypes.c_void_p(sources.ctypes.data),
-            ctypes.c_void_p(targets.ctypes.data),
-            *map(_long, numbers),
+            _long(len(sources)),
+            (ctypes.c_int64 * len(rights))(*rights),
+            *map(_long, (len(kept), time, batch, torch.get_num_threads())),
         )
 
     def _rows(
@@ -280,7 +287,10 @@ class Kernel:
         count = row
         for length in leading:
             count *= length
-        return torch.empty(count + lanes, dtype=self.dtype)[:count].view(*leading, row)
+        whole = torch.empty(count + lanes, dtype=self.dtype)
+        if count * whole.element_size() >= LARGE:
+            _advise_huge_pages(whole)
+        return whole[:count].view(*leading, row)
 
     def _zeros(self, *shape: int) -> Tensor:
         return self._empty(*shape).zero_()
@@ -303,6 +313,16 @@ class Kernel:
         memory = [given.get(name, 0) for name in (*plan.pointers, *plan.numbers)]
         block = (ctypes.c_int64 * len(memory))(*memory)
         function(ctypes.byref(block))
+
+
+def _advise_huge_pages(tensor: Tensor) -> None:
+    """Ask for large pages: fresh memory is then mapped by 2 MB, not by 4 kB."""
+    madvise = getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None
+    if madvise is not None:
+        page, huge_pages = 4096, 14
+        start = -(-tensor.data_ptr() // page) * page
+        length = tensor.data_ptr() + tensor.numel() * tensor.element_size() - start
+        madvise(ctypes.c_void_p(start), ctypes.c_size_t(length // page * page), huge_pages)
 
 
 def _by_entries(tensor: Tensor) -> Tensor:
