@@ -32,6 +32,7 @@ check: setup
 bench: setup
 	$(BIN)/python benchmarks/forecast.py air
 	$(BIN)/python benchmarks/forecast.py nyc
+	$(BIN)/python benchmarks/engines.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis runs
