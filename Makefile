@@ -35,4 +35,4 @@ bench: setup
 	$(BIN)/python benchmarks/engines.py
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis runs
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .kernels runs

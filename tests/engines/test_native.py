@@ -14,6 +14,8 @@ from graph.catalogue import NAMES, arguments, cell_named
 from unrolled.engines.native import build
 from unrolled.engines.native.kernel import Kernel
 
+pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C++ compiler")
+
 # torch's own gradient of hard sigmoid holds 1/6 in float32.
 COARSE = {"DSGUCell": 1e-7, "SGUCell": 1e-7}
 
