@@ -155,9 +155,10 @@ def _lengths(inputs: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor |
     if lengths is None:
         return None
     batch, time, _ = inputs.shape
-    steps: Tensor = torch.as_tensor(lengths, device=inputs.device)
-    if steps.shape != (batch,) or steps.is_floating_point():
-        raise ValueError(f"lengths must be {batch} whole numbers, got {steps.tolist()}")
+    given: Tensor = torch.as_tensor(lengths, device=inputs.device)
+    if given.shape != (batch,) or given.is_floating_point() or given.dtype is torch.bool:
+        raise ValueError(f"lengths must be {batch} whole numbers, got {given.tolist()}")
+    steps = given.to(torch.int64)
     if bool(((steps < 0) | (steps > time)).any()):
         raise ValueError(f"lengths must lie between 0 and {time}, got {steps.tolist()}")
     return None if bool((steps == time).all()) else steps

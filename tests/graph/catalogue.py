@@ -23,6 +23,18 @@ OURS = {
 NAMES = [*(kind.__name__ for kind in TORCH), *TORCHRECURRENT, *OURS]
 
 
+class Pendulum(ur.Cell):
+    """An autonomous system: s(t) = f(s(t-1); theta), the angle and speed of a pendulum."""
+
+    def __init__(self):
+        super().__init__(0, {"s": 2})
+        self.stiffness = nn.Parameter(torch.tensor(0.7))
+
+    def step(self, x, s):
+        angle, speed = s[:, :1], s[:, 1:]
+        return (torch.cat([angle + 0.1 * speed, speed - 0.1 * self.stiffness * angle.sin()], 1),)
+
+
 def cell_named(name: str) -> ur.Cell:
     """A cell of the catalogue in float64, with parameters from the current seed."""
     for kind in TORCH:

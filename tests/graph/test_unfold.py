@@ -2,22 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
 
 import unrolled as ur
-from graph.catalogue import arguments, cell_named
-
-
-class Pendulum(ur.Cell):
-    """An autonomous system: s(t) = f(s(t-1); theta), the angle and speed of a pendulum."""
-
-    def __init__(self):
-        super().__init__(0, {"s": 2})
-        self.stiffness = nn.Parameter(torch.tensor(0.7))
-
-    def step(self, x, s):
-        angle, speed = s[:, :1], s[:, 1:]
-        return (torch.cat([angle + 0.1 * speed, speed - 0.1 * self.stiffness * angle.sin()], 1),)
+from graph.catalogue import Pendulum, arguments, cell_named
 
 
 def test_autonomous_system_without_inputs() -> None:

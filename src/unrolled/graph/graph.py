@@ -166,7 +166,8 @@ class Graph:
             nodes: the values wanted, each after its arguments; default all of the graph.
         """
         known: dict[Node, Tensor] = {}
-        like = next(iter(tensors.values()), torch.empty(0))
+        real = (tensor for tensor in tensors.values() if tensor.is_floating_point())
+        like = next(real, torch.empty(0))
         for node in self.nodes if nodes is None else nodes:
             if isinstance(node, Fixed):
                 known[node] = _value(node, known, tensors, like)

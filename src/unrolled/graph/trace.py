@@ -37,11 +37,12 @@ class UnsupportedOperator(NotImplementedError):
     Attributes:
         operator: its name, or what the step does instead of one.
         line: where the step uses it: file, line, function and text; empty if not known.
+        reason: what is wrong with it.
     """
 
     def __init__(self, operator: str, line: str, reason: str = "is not one that the graph knows"):
         super().__init__(f"{operator} {reason}{f' ({line})' if line else ''}")
-        self.operator, self.line = operator, line
+        self.operator, self.line, self.reason = operator, line, reason
 
 
 @dataclass(frozen=True)
@@ -296,18 +297,21 @@ class Step(nn.Module):
         named = {f"model.{name}": tensor for name, tensor in tensors.items()}
         before = {module: dict(vars(module)) for module in self.model.modules()}
         try:
-            return torch.func.functional_call(self, named, values)
+            result = torch.func.functional_call(self, named, values)
         finally:
-            _restore(before)
+            changed = _restored(before)
+        if changed:
+            reason = f"keeps {', '.join(changed)} on its module"
+            raise UnsupportedOperator("the step", "", reason)
+        return result
 
 
-def _restore(before: Mapping[nn.Module, dict[str, Any]]) -> None:
-    """Take back what a step set on its modules, and refuse the step for it."""
+def _restored(before: Mapping[nn.Module, dict[str, Any]]) -> list[str]:
+    """Take back what a step set on its modules; the names of it."""
     changed = []
     for module, attributes in before.items():
         now = vars(module)
         changed += [n for n in now if n not in attributes or now[n] is not attributes[n]]
         now.clear()
         now.update(attributes)
-    if changed:
-        raise UnsupportedOperator("the step", "", f"keeps {', '.join(changed)} on its module")
+    return changed

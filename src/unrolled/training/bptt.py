@@ -277,10 +277,7 @@ class _Walk:
 
     def _to_the_start(self, from_loss: Tensor) -> dict[Node, Tensor]:
         steps = self.values[0].shape[1]
-        carried = {
-            name: torch.zeros_like(v[:, 0])
-            for name, v in zip(self.names, self.values[1:], strict=True)
-        }
+        carried = self._nothing(0)
         collected = []
         for t in reversed(range(steps)):
             known = self._evaluated(t, self._incoming(carried, from_loss[:, t]))
@@ -294,9 +291,7 @@ class _Walk:
     def _back(self, from_loss: Tensor, reach: int) -> dict[Node, Tensor]:
         """All losses walk back together: pass j holds, at step t, what L(t + j) sends there."""
         everything, forward = slice(None), set(self.step.nodes)
-        carried = {
-            name: torch.zeros_like(v) for name, v in zip(self.names, self.values[1:], strict=True)
-        }
+        carried = self._nothing(everything)
         total: dict[Node, Tensor] = {}
         for lag in range(min(reach, from_loss.shape[1])):
             sent = from_loss if lag == 0 else torch.zeros_like(from_loss)

@@ -45,6 +45,9 @@ class Compiler:
 @cache
 def compiler() -> Compiler | None:
     """The compiler named in CXX, or g++, or clang++, or c++; None if there is none."""
+    if os.name == "nt":
+        # Kernels take `long` for 64 bits, which it is not there.
+        return None
     for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
         path = shutil.which(name) if name else None
         if path is None:
@@ -96,11 +99,23 @@ def load(source: str) -> ctypes.CDLL:
     name = hashlib.sha256(facts.encode()).hexdigest()[:24]
     path = cache_folder() / f"{name}.so"
     try:
+        _check_private(path.parent)
         if not path.is_file():
             _compile(found, source, path)
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise CompilerFailed(f"the cache {cache_folder()} cannot be used: {error}") from error
+
+
+def _check_private(folder: Path) -> None:
+    """Refuse to load code from a folder that others can write to."""
+    if folder.is_dir():
+        facts = folder.stat()
+        if facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+            raise CompilerFailed(
+                f"the cache {folder} can be written by others; chmod 700 it, or name another "
+                "in UNROLLED_CACHE"
+            )
 
 
 def _compile(found: Compiler, source: str, path: Path) -> None:

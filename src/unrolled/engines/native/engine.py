@@ -16,7 +16,7 @@ from torch import Tensor
 from ...graph import UnsupportedOperator
 from ..engine import Problem, Solution
 from .build import CompilerFailed, compiler
-from .graphs import graph_of
+from .graphs import kept_of
 from .kernel import REALS, Forced, Kernel, Run
 
 
@@ -68,21 +68,21 @@ def kernel_of(problem: Problem) -> Kernel:
         UnsupportedOperator: the graph does not know an operator of the step.
         NoKernel: it cannot be built.
     """
-    graph, dtype = graph_of(problem.cell), problem.inputs.dtype
+    kept, dtype = kept_of(problem.cell), problem.inputs.dtype
+    assert kept.graph is not None
     forced = frozenset(k for k, n in enumerate(problem.cell.state_sizes) if n in problem.forced)
-    kernels: dict[Any, Kernel] = graph.__dict__.setdefault("_kernels", {})
-    if (dtype, forced) not in kernels:
+    if (dtype, forced) not in kept.kernels:
         try:
-            kernels[dtype, forced] = Kernel(graph, dtype, forced)
+            kept.kernels[dtype, forced] = Kernel(kept.graph, dtype, forced)
         except CompilerFailed as error:
             _warn(str(error))
             raise NoKernel(str(error)) from error
-    return kernels[dtype, forced]
+    return kept.kernels[dtype, forced]
 
 
 @cache
 def _warn(reason: str) -> None:
-    warnings.warn(f"no native kernel, the eager engine runs: {reason}", stacklevel=2)
+    warnings.warn(f"no native kernel can be built: {reason}", stacklevel=2)
 
 
 def _precision(inputs: Tensor) -> str:

@@ -1,46 +1,96 @@
 """The graph of each cell, traced once and kept as long as the cell stays as it is.
 
 What a trace depends on, beside parameters and buffers: the class of every module, its mode, its
-settings. A cell whose fingerprint changes is traced again.
+settings. A cell whose fingerprint changes is traced again. What is kept of a cell refers to it
+weakly, so that it goes when the cell goes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...cells import Cell
 from ...graph import Graph, UnsupportedOperator, graph
+from ...graph.trace import Step
+from .kernel import Kernel
 
-_KEPT: WeakKeyDictionary[nn.Module, tuple[Any, Graph | UnsupportedOperator]] = WeakKeyDictionary()
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), torch.dtype)
 
 
-def graph_of(cell: Cell) -> Graph:
-    """The graph of the cell as it is now.
+@dataclass
+class Kept:
+    """What is kept of a cell.
+
+    Attributes:
+        mark: its fingerprint.
+        graph: of its step; None where it has none.
+        refusal: why it has none: the arguments of the error.
+        kernels: built of the graph so far.
+    """
+
+    mark: tuple[Any, ...]
+    graph: Graph | None = None
+    refusal: tuple[str, ...] = ()
+    kernels: dict[Hashable, Kernel] = field(default_factory=dict)
+
+
+_KEPT: WeakKeyDictionary[nn.Module, Kept] = WeakKeyDictionary()
+
+
+def kept_of(cell: Cell) -> Kept:
+    """The graph of the cell as it is now, with the kernels built of it.
 
     Raises:
         UnsupportedOperator: the graph does not know an operator of the step.
     """
     mark = fingerprint(cell)
     kept = _KEPT.get(cell)
-    if kept is None or kept[0] != mark:
-        try:
-            kept = (mark, graph(cell))
-        except UnsupportedOperator as error:
-            kept = (mark, error)
-        _KEPT[cell] = kept
-    if isinstance(kept[1], UnsupportedOperator):
-        raise kept[1]
-    return kept[1]
+    if kept is None or kept.mark != mark:
+        _KEPT[cell] = kept = _traced(cell, mark)
+    if kept.graph is None:
+        raise UnsupportedOperator(*kept.refusal)
+    return kept
+
+
+def _traced(cell: Cell, mark: tuple[Any, ...]) -> Kept:
+    try:
+        made = graph(cell)
+    except UnsupportedOperator as error:
+        # Not the error itself, whose traceback holds the cell.
+        return Kept(mark, refusal=(error.operator, error.line, error.reason))
+    weak = ref(cell)
+
+    def read_tensors() -> dict[str, Tensor]:
+        alive = weak()
+        return {} if alive is None else Step(alive).tensors()
+
+    return Kept(mark, replace(made, read_tensors=read_tensors))
 
 
 def fingerprint(cell: nn.Module) -> tuple[Any, ...]:
     """What the trace of a cell depends on, but for the numbers of its parameters."""
     return tuple(_of_module(module) for module in cell.modules())
+
+
+class _Same:
+    """Equal to the same object only; it cannot be taken for another at its address.
+
+    Tensors and modules of the cell are told by their ids: the cell holds them.
+    """
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 def _of_module(module: nn.Module) -> tuple[Any, ...]:
@@ -54,7 +104,7 @@ def _of_module(module: nn.Module) -> tuple[Any, ...]:
     hooks = [len(state[table]) for table in ("_forward_hooks", "_forward_pre_hooks")]
     settings = [(n, _of_value(v)) for n, v in state.items() if not n.startswith("_") or callable(v)]
     kind = type(module)
-    methods = (id(getattr(kind, "step", None)), id(kind.forward))
+    methods = (getattr(kind, "step", None), kind.forward)
     return kind, methods, tuple(hooks), tuple(tensors), tuple(settings)
 
 
@@ -62,10 +112,11 @@ def _of_value(value: Any) -> Any:
     """Something that changes when a setting does."""
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, torch.Tensor):
-        return id(value), value._version
+    if isinstance(value, Tensor):
+        return _Same(value), value._version
     if isinstance(value, (tuple, list)):
         return tuple(_of_value(item) for item in value)
     if isinstance(value, dict):
         return tuple((str(key), _of_value(item)) for key, item in value.items())
-    return id(value)
+    # What holds the cell itself, as its bound methods do, would keep it alive.
+    return id(value) if hasattr(value, "__self__") else _Same(value)

@@ -58,6 +58,29 @@ class Forced:
     mask: Tensor | None
 
 
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A product that adds to the gradient of a matrix.
+
+    Attributes:
+        right: [T, B, ...], whose first entries are the right side.
+        start: where the left side starts in the rows of the adjoint.
+        matrix: what it adds to.
+    """
+
+    right: Tensor
+    start: int
+    matrix: Tensor
+
+    def may_race(self, other: Term) -> bool:
+        """Whether two threads could write to the same memory for the two.
+
+        Threads split the rows of the left sides, so one left side is never shared.
+        """
+        mine, theirs = (_reach(term.matrix) for term in (self, other))
+        return self.start != other.start and mine[0] < theirs[1] and theirs[0] < mine[1]
+
+
 class Kernel:
     """The compiled step of a graph, in one precision.
 
@@ -69,11 +92,13 @@ class Kernel:
         self.dtype = dtype
         self.plan = Plan(graph, target_for(REALS[dtype]), forced)
         self.library = load(self.plan.forward_source)
-        self.read = self.plan.bases
-        self._weights = Weights(self.plan, self.plan.forward, "forward", self.read, self.library)
+        self.base_nodes = self.plan.bases
+        self._weights = Weights(
+            self.plan, self.plan.forward, "forward", self.base_nodes, self.library
+        )
         self._backward: dict[bool, tuple[Plan, ctypes.CDLL, Weights]] = {}
         self._tensors = dict(graph.read_tensors())
-        self._needed = reachable(self.read)
+        self._needed = reachable(self.base_nodes)
 
     def source(self) -> str:
         """The generated C++ of both passes, without what all kernels share."""
@@ -86,16 +111,16 @@ class Kernel:
         if wants_x not in self._backward:
             plan = replace(self.plan, wants_x=wants_x)
             library = load(plan.backward_source)
-            weights = Weights(plan, plan.backward, "backward", self.read, library)
+            weights = Weights(plan, plan.backward, "backward", self.base_nodes, library)
             self._backward[wants_x] = plan, library, weights
         return self._backward[wants_x]
 
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
-        if all(isinstance(base, Parameter) for base in self.read):
-            return [self._tensors[base.name].contiguous() for base in self.read]  # pyright: ignore
+        if all(isinstance(base, Parameter) for base in self.base_nodes):
+            return [self._tensors[base.name].contiguous() for base in self.base_nodes]  # pyright: ignore
         known = self.plan.graph.fixed_values(self._tensors, self._needed)
-        return [known[base].to(self.dtype).contiguous() for base in self.read]
+        return [known[base].to(self.dtype).contiguous() for base in self.base_nodes]
 
     def forward(
         self,
@@ -133,6 +158,7 @@ class Kernel:
             numbers |= {f"i{k}t": values.stride(1), f"i{k}b": values.stride(0)}
             numbers |= _mask_numbers(k, given.mask)
         if lengths is not None:
+            lengths = lengths.contiguous()
             numbers["lengths"] = lengths.data_ptr()
         self._call(plan, self.library.forward, arrays, numbers, self._weights.packed(bases))
         return run
@@ -197,7 +223,7 @@ class Kernel:
     ) -> list[Tensor]:
         found = {
             base: torch.zeros_like(tensor, memory_format=torch.contiguous_format)
-            for base, tensor in zip(self.read, bases, strict=True)
+            for base, tensor in zip(self.base_nodes, bases, strict=True)
         }
         totals = adjoint.sum((0, 1))
         products: dict[Node, list[tuple[int, Tensor]]] = {}
@@ -212,39 +238,33 @@ class Kernel:
                     assert isinstance(term, Outer)
                     start = plan.adjoints[plan.explicit.result(term.left)]
                     products.setdefault(term.right, []).append((start, to))
-        if products:
-            rows = {right: self._rows(plan, run, right, adjoint, arrays) for right in products}
-            self._accumulate(adjoint, [(rows[right], parts) for right, parts in products.items()])
+        rights = {right: self._rows(plan, run, right, adjoint, arrays) for right in products}
+        terms = [
+            Term(rights[node], start, to) for node, parts in products.items() for start, to in parts
+        ]
+        for apart in _apart(terms):
+            self._accumulate(adjoint, apart)
         return list(found.values())
 
-    def _accumulate(
-        self, adjoint: Tensor, products: Sequence[tuple[Tensor, Sequence[tuple[int, Tensor]]]]
-    ) -> None:
-        """Add to every matrix the products of its left and right sides over all steps.
-
-        Arguments:
-            products: for every right side [T, B, ...] the places of the left sides in the
-                adjoint's rows, and the matrices.
-        """
+    def _accumulate(self, adjoint: Tensor, terms: Sequence[Term]) -> None:
+        """Add to every matrix the product of its left and right sides over all steps."""
         time, batch, row = adjoint.shape
         size = adjoint.element_size()
-        starts = {start: to.shape[0] for _, parts in products for start, to in parts}
-        sources = np.concatenate([start + np.arange(n) for start, n in sorted(starts.items())])
-        first = dict(zip(sources.tolist(), range(len(sources)), strict=True))
+        heights = {term.start: term.matrix.shape[0] for term in terms}
+        sources = np.concatenate([start + np.arange(n) for start, n in sorted(heights.items())])
+        first = {int(source): place for place, source in enumerate(sources)}
         rights: list[int] = []
         kept: list[np.ndarray] = []
-        for right, parts in products:
-            for stride in {to.stride(1) for _, to in parts}:
-                targets = np.zeros(len(sources), dtype=np.int64)
-                for start, to in parts:
-                    if to.stride(1) == stride:
-                        begin, steps = first[start], np.arange(to.shape[0])
-                        rows = to.data_ptr() + steps * (to.stride(0) * size)
-                        targets[begin : begin + to.shape[0]] = rows
-                kept.append(targets)
-                columns = parts[0][1].shape[1]
-                rights += [right.data_ptr(), right.stride(0), right.stride(1), columns, stride]
-                rights.append(targets.ctypes.data)
+        for group in _with_one_right(terms):
+            targets = np.zeros(len(sources), dtype=np.int64)
+            for term in group:
+                rows, begin = np.arange(term.matrix.shape[0]), first[term.start]
+                addresses = term.matrix.data_ptr() + rows * (term.matrix.stride(0) * size)
+                targets[begin : begin + len(rows)] = addresses
+            kept.append(targets)
+            right, matrix = group[0].right, group[0].matrix
+            rights += [right.data_ptr(), right.stride(0), right.stride(1), matrix.shape[1]]
+            rights += [matrix.stride(1), targets.ctypes.data]
         self.library.accumulate(
             _pointer(adjoint),
             _long(row),
@@ -313,6 +333,39 @@ class Kernel:
         memory = [given.get(name, 0) for name in (*plan.pointers, *plan.numbers)]
         block = (ctypes.c_int64 * len(memory))(*memory)
         function(ctypes.byref(block))
+
+
+def _reach(matrix: Tensor) -> tuple[int, int]:
+    """The first address of a matrix and the one behind its last."""
+    entries = sum((n - 1) * step for n, step in zip(matrix.shape, matrix.stride(), strict=True))
+    return matrix.data_ptr(), matrix.data_ptr() + (entries + 1) * matrix.element_size()
+
+
+def _apart(terms: Sequence[Term]) -> list[list[Term]]:
+    """The terms in groups, each of which may be computed by several threads at once."""
+    groups: list[list[Term]] = []
+    for term in terms:
+        free = (g for g in groups if not any(term.may_race(other) for other in g))
+        group = next(free, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(term)
+    return groups
+
+
+def _with_one_right(terms: Sequence[Term]) -> list[list[Term]]:
+    """The terms in groups of one right side, each with left sides that differ."""
+    groups: list[list[Term]] = []
+    for term in terms:
+        for group in groups:
+            same = group[0].right is term.right
+            same &= group[0].matrix.stride(1) == term.matrix.stride(1)
+            if same and all(other.start != term.start for other in group):
+                group.append(term)
+                break
+        else:
+            groups.append([term])
+    return groups
 
 
 def _advise_huge_pages(tensor: Tensor) -> None:

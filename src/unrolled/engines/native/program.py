@@ -81,7 +81,7 @@ def program(targets: Sequence[Node], leaves: Collection[Node]) -> Program:
 class _Scheduler:
     def __init__(self, targets: Sequence[Node], leaves: frozenset[Node]):
         self.targets, self.leaves = tuple(targets), leaves
-        self.needed = self._needed()
+        self.needed = _needed(self.targets, self.leaves)
         self.uses: dict[Node, int] = dict.fromkeys(self.needed, 0)
         for node in self.needed:
             for argument in self._arguments(node):
@@ -144,16 +144,6 @@ class _Scheduler:
 
     def _is_given(self, node: Node) -> bool:
         return node in self.leaves or isinstance(node, (Fixed, Number))
-
-    def _needed(self) -> tuple[Node, ...]:
-        found: dict[Node, None] = {}
-        pending = list(self.targets)
-        while pending:
-            node = pending.pop()
-            if node not in found:
-                found[node] = None
-                pending.extend(self._arguments(node))
-        return tuple(sorted(found, key=lambda node: node.serial))
 
     def _arguments(self, node: Node) -> tuple[Node, ...]:
         return () if self._is_given(node) else node.args
@@ -224,6 +214,19 @@ class _Scheduler:
         return [o for o in operands if (self.level(o), o.size) != here or isinstance(o, Concat)]
 
 
+def _needed(targets: Sequence[Node], leaves: Collection[Node]) -> tuple[Node, ...]:
+    """What the targets need, down to the leaves, each after its arguments."""
+    found: dict[Node, None] = {}
+    pending = list(targets)
+    while pending:
+        node = pending.pop()
+        if node not in found:
+            found[node] = None
+            given = node in leaves or isinstance(node, (Fixed, Number))
+            pending.extend(() if given else node.args)
+    return tuple(sorted(found, key=lambda node: node.serial))
+
+
 class Explicit:
     """Rewrites values so that every part of a concatenation, and every result, is computed.
 
@@ -237,6 +240,9 @@ class Explicit:
 
     def result(self, node: Node) -> Node:
         """A value that some stage computes."""
+        for inner in _needed([node], self.leaves):
+            # In order, so that no chain of values is too long for the stack.
+            self.of(inner)
         made = self.of(node)
         return self._copy(made) if self._is_given(made) else made
 

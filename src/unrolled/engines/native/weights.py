@@ -1,7 +1,8 @@
 """Weights in the order in which a kernel reads them.
 
 Which entry of which tensor goes where is worked out once for a program; every run then makes one
-call that copies them all. While the parameters stay as they are, the copy is used again.
+call that copies them all. No copy is used twice: a parameter can change without a trace, as
+`parameter.data.mul_(0.9)` changes it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...graph.nodes import Fixed, Parameter
+from ...graph.nodes import Fixed
 from .plan import Plan
 from .program import Program, Stage
 from .source import phases, tile_of
+from .window import Window
 
 
 class Weights:
@@ -48,16 +50,10 @@ class Weights:
             self._add_vector(self._reserve(f"f{node.serial}", node.size), node)
         self._matrices = np.array(self.matrices, dtype=np.int64).reshape(-1, 12)
         self._vectors = np.array(self.vectors, dtype=np.int64).reshape(-1, 5)
-        self._kept: tuple[tuple[int, ...], Tensor] | None = None
-        self._may_keep = all(isinstance(base, Parameter) for base in bases)
 
     def packed(self, tensors: Sequence[Tensor]) -> tuple[Tensor, Mapping[str, int]]:
         """The weights of these tensors, and where each array starts, in memory addresses."""
-        # A parameter changes in place, which its version counts, or by another one.
-        mark = tuple(fact for t in tensors for fact in (t.data_ptr(), t._version))
-        if self._kept is None or self._kept[0] != mark or not self._may_keep:
-            self._kept = mark, self._copied(tensors)
-        buffer = self._kept[1]
+        buffer = self._copied(tensors)
         start, size = buffer.data_ptr(), buffer.element_size()
         return buffer, {name: start + place * size for name, place in self.places.items()}
 
@@ -113,6 +109,7 @@ class Weights:
         stride = window.strides[-1] if window.strides else 1
         self.vectors.append([base, window.offset, start, stride, node.size])
 
-    def _window(self, node: Fixed):
+    def _window(self, node: Fixed) -> tuple[int, Window]:
+        """The number of the base, and the part of it that a value is."""
         window = self.plan.windows[node]
         return self.bases.index(window.base), window

@@ -190,6 +190,7 @@ for _name in POINTWISE:
 
 @rule("log_sigmoid_forward")
 def log_sigmoid(context: Context, x: Sample) -> list[Sample]:
+    """log sigmoid(x), which torch gives with a buffer for its gradient."""
     return [Sample(_log_sigmoid(context.ops, x.node), x.shape, x.axis)]
 
 
@@ -205,6 +206,7 @@ def copy(context: Context, x: Any, new: Any, *_: Any) -> Sample:
 
 @rule("glu")
 def gated_linear_unit(context: Context, x: Sample, dim: int = -1) -> Sample:
+    """The first half times the sigmoid of the second (Dauphin et al. 2017)."""
     own = context.own_dim(x, dim)
     half = x.shape[own] // 2
     value, gate = take(x, own, 0, half), take(x, own, half, 2 * half)

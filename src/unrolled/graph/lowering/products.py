@@ -27,6 +27,7 @@ def mm(context: Context, a: Any, b: Any) -> Sample:
 
 @rule("addmm")
 def addmm(context: Context, bias: Any, a: Any, b: Any, beta: float = 1, alpha: float = 1) -> Sample:
+    """beta bias + alpha a b."""
     product = mm(context, a, b)
     vector = broadcast(context, bias, product.shape, product.axis)
     return context.result(product.node * alpha + vector * beta)

@@ -39,31 +39,37 @@ def _smallest(row: Node) -> Node:
 
 @rule("sum")
 def sum_(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    """Sums along features."""
     return _each(context, x, dims, _sum)
 
 
 @rule("mean")
 def mean(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    """Means along features."""
     return _each(context, x, dims, _mean)
 
 
 @rule("amax")
 def amax(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    """Maxima along features; ties share the gradient."""
     return _each(context, x, dims, _largest)
 
 
 @rule("amin")
 def amin(context: Context, x: Sample, dims: Any = None, *_: Any, **__: Any) -> Sample:
+    """Minima along features; ties share the gradient."""
     return _each(context, x, dims, _smallest)
 
 
 @rule("var")
 def var(context: Context, x: Sample, dims: Any = None, correction: float = 1, **_: Any) -> Sample:
+    """Variances along features."""
     return _each(context, x, dims, lambda row: _variance(row, correction))
 
 
 @rule("std")
 def std(context: Context, x: Sample, dims: Any = None, correction: float = 1, **_: Any) -> Sample:
+    """Standard deviations along features."""
     return _each(context, x, dims, lambda row: _root(_variance(row, correction)))
 
 
@@ -82,6 +88,7 @@ def _variance(row: Node, correction: float) -> Node:
 def vector_norm(
     context: Context, x: Sample, order: float = 2, dims: Any = None, *_: Any, **__: Any
 ) -> Sample:
+    """Norms of order 1 and 2 along features."""
     if order == 1:
         return _each(context, x, dims, lambda row: _sum(row.ops.abs(row)))
     if order == 2:
@@ -91,16 +98,19 @@ def vector_norm(
 
 @rule("_softmax")
 def softmax(context: Context, x: Sample, dim: int, _half: bool = False) -> Sample:
+    """exp(x) / sum exp(x), shifted by the maximum."""
     return along(context, x, dim, _softmax)
 
 
 @rule("_log_softmax")
 def log_softmax(context: Context, x: Sample, dim: int, _half: bool = False) -> Sample:
+    """x - log sum exp(x), shifted by the maximum."""
     return along(context, x, dim, lambda row: row - _logsumexp(row))
 
 
 @rule("logsumexp")
 def logsumexp(context: Context, x: Sample, dims: Sequence[int], *_: Any) -> Sample:
+    """log sum exp(x), shifted by the maximum."""
     return _each(context, x, dims, _logsumexp)
 
 
@@ -117,6 +127,8 @@ def _logsumexp(row: Node) -> Node:
 
 @rule("cumsum")
 def cumsum(context: Context, x: Sample, dim: int, **_: Any) -> Sample:
+    """Running sums, as a product with a triangular matrix."""
+
     def add_up(row: Node) -> Node:
         ones = torch.ones(row.size, row.size).tril()
         return row.ops.affine(row.ops.literal(ones), row)
@@ -133,6 +145,7 @@ def layer_norm(
     bias: Fixed | None,
     epsilon: float,
 ) -> list[Sample]:
+    """Rows of mean 0 and variance 1, scaled and shifted (Ba et al. 2016)."""
     dims = list(range(x.rank - len(shape), x.rank))
     normed = context.ops.concat([_normed(row, epsilon) for row in rows(context, x, dims)])
     return [_scaled(context, normed, weight, bias)]
@@ -153,6 +166,7 @@ def _scaled(context: Context, node: Node, weight: Fixed | None, bias: Fixed | No
 def rms_norm(
     context: Context, x: Sample, shape: Sequence[int], weight: Fixed | None, epsilon: float | None
 ) -> list[Sample]:
+    """Rows of mean square 1, scaled (Zhang and Sennrich 2019)."""
     if epsilon is None:
         epsilon = torch.finfo(context.call.operand_dtype).eps
     dims = list(range(x.rank - len(shape), x.rank))
@@ -172,6 +186,7 @@ def group_norm(
     groups: int,
     epsilon: float,
 ) -> list[Sample]:
+    """Groups of channels of mean 0 and variance 1 (Wu and He 2018)."""
     parts = [_normed(group, epsilon) for group in pieces(x.node, groups)]
     ops, shape = context.ops, (channels, inner)
     wide = [
@@ -195,6 +210,7 @@ def batch_norm(
     variance: Fixed,
     *options: Any,
 ) -> list[Sample]:
+    """Normalised by fixed averages, as in evaluation (Ioffe and Szegedy 2015)."""
     if len(x.shape) != 1:
         raise context.refuse("has a dimension beside batch and features")
     if options[0] is True:

@@ -15,6 +15,7 @@ EVERYTHING = 2**62
 
 @rule("view", "_unsafe_view", "unsqueeze", "squeeze")
 def view(context: Context, x: Sample, *_: Any) -> Sample:
+    """The same entries in another shape."""
     shape, axis = context.result_shape()
     if numel(shape[:axis]) != numel(x.shape[: x.axis]):
         raise context.refuse("mixes the samples of a batch")
@@ -23,11 +24,13 @@ def view(context: Context, x: Sample, *_: Any) -> Sample:
 
 @rule("t")
 def transpose_matrix(context: Context, x: Sample) -> Sample:
+    """Two dimensions, exchanged."""
     return permute(context, x, list(range(x.rank))[::-1])
 
 
 @rule("transpose")
 def transpose(context: Context, x: Sample, first: int, second: int) -> Sample:
+    """Two dimensions, exchanged."""
     order = list(range(x.rank))
     order[first], order[second] = order[second], order[first]
     return permute(context, x, order)
@@ -35,6 +38,7 @@ def transpose(context: Context, x: Sample, first: int, second: int) -> Sample:
 
 @rule("permute")
 def permute(context: Context, x: Sample, order: Sequence[int]) -> Sample:
+    """The dimensions in another order."""
     order = [dim % x.rank for dim in order]
     own = [dim - (dim > x.axis) for dim in order if dim != x.axis]
     shape = tuple(x.shape[k] for k in own)
@@ -50,6 +54,7 @@ def slice_(
     stop: int | None = None,
     step: int = 1,
 ) -> Sample:
+    """Every `step`-th entry from `start` to `stop`."""
     if dim % x.rank == x.axis:
         if (start or 0, step) == (0, 1) and (stop is None or stop >= EVERYTHING):
             return x
@@ -63,6 +68,7 @@ def slice_(
 
 @rule("select")
 def select(context: Context, x: Sample, dim: int, index: int) -> Sample:
+    """One entry of a dimension."""
     own = context.own_dim(x, dim)
     index %= x.shape[own]
     return context.result(take(x, own, index, index + 1).node)
@@ -70,6 +76,7 @@ def select(context: Context, x: Sample, dim: int, index: int) -> Sample:
 
 @rule("unbind")
 def unbind(context: Context, x: Sample, dim: int = 0) -> list[Sample]:
+    """Every entry of a dimension."""
     own = context.own_dim(x, dim)
     taken = [take(x, own, k, k + 1).node for k in range(x.shape[own])]
     return [context.result(node, which=k) for k, node in enumerate(taken)]
@@ -79,6 +86,7 @@ def unbind(context: Context, x: Sample, dim: int = 0) -> list[Sample]:
     "split_with_sizes", "split", "unsafe_split", "chunk", "unsafe_chunk", "unsafe_split_with_sizes"
 )
 def split(context: Context, x: Sample, sizes: Any, dim: int = 0) -> list[Sample]:
+    """A dimension, cut in pieces."""
     own = context.own_dim(x, dim)
     parts, start = [], 0
     for which in range(len(context.call.shapes)):
@@ -90,6 +98,7 @@ def split(context: Context, x: Sample, sizes: Any, dim: int = 0) -> list[Sample]
 
 @rule("cat")
 def cat(context: Context, tensors: Sequence[Any], dim: int = 0) -> Sample:
+    """One after another along a dimension."""
     shape, axis = context.result_shape()
     rank = len(shape) + 1
     if dim % rank == axis:
@@ -102,6 +111,7 @@ def cat(context: Context, tensors: Sequence[Any], dim: int = 0) -> Sample:
 
 @rule("stack")
 def stack(context: Context, tensors: Sequence[Sample], dim: int = 0) -> Sample:
+    """Side by side along a new dimension."""
     shape, axis = context.result_shape()
     dim %= len(shape) + 1
     own = dim - (dim > axis)
@@ -111,6 +121,7 @@ def stack(context: Context, tensors: Sequence[Sample], dim: int = 0) -> Sample:
 
 @rule("expand")
 def expand(context: Context, x: Sample | Fixed, *_: Any, **__: Any) -> Sample:
+    """Dimensions of size 1, repeated."""
     shape, axis = context.result_shape()
     if isinstance(x, Fixed):
         # A fixed value over a batch: what the shape holds without the batch axis.
@@ -123,6 +134,7 @@ def expand(context: Context, x: Sample | Fixed, *_: Any, **__: Any) -> Sample:
 
 @rule("repeat")
 def repeat(context: Context, x: Sample | Fixed, times: Sequence[int]) -> Sample:
+    """The whole, repeated."""
     shape, axis = context.result_shape()
     if isinstance(x, Fixed):
         own = [count for k, count in enumerate(times) if k != axis]
@@ -139,6 +151,7 @@ def repeat(context: Context, x: Sample | Fixed, times: Sequence[int]) -> Sample:
 
 @rule("flip")
 def flip(context: Context, x: Sample, dims: Sequence[int]) -> Sample:
+    """Dimensions read backwards."""
     for dim in dims:
         own = context.own_dim(x, dim)
         x = _joined([take(x, own, k, k + 1) for k in reversed(range(x.shape[own]))], own)
@@ -147,6 +160,7 @@ def flip(context: Context, x: Sample, dims: Sequence[int]) -> Sample:
 
 @rule("roll")
 def roll(context: Context, x: Sample, shifts: Sequence[int], dims: Sequence[int] = ()) -> Sample:
+    """Dimensions shifted around."""
     for shift, dim in zip(shifts, dims, strict=True):
         own = context.own_dim(x, dim)
         cut = x.shape[own] - shift % x.shape[own]
@@ -156,6 +170,7 @@ def roll(context: Context, x: Sample, shifts: Sequence[int], dims: Sequence[int]
 
 @rule("select_scatter")
 def select_scatter(context: Context, x: Sample, new: Any, dim: int, index: int) -> Sample:
+    """x with one entry of a dimension replaced."""
     own = context.own_dim(x, dim)
     return _written(context, x, new, own, index % x.shape[own], index % x.shape[own] + 1)
 
@@ -170,6 +185,7 @@ def slice_scatter(
     stop: int | None = None,
     step: int = 1,
 ) -> Sample:
+    """x with some entries of a dimension replaced."""
     own = context.own_dim(x, dim)
     if step != 1:
         raise context.refuse("writes with a stride")
