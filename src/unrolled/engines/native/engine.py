@@ -52,9 +52,8 @@ class Native:
             tensor.requires_grad for tensor in (problem.inputs, *tensors)
         )
         states = Unroll.apply(kernel, keep, problem.lengths, masks, problem.inputs, *tensors)
-        found = [state.transpose(0, 1) for state in states]  # each [B, T, size]
-        final = tuple(map(problem.last, found, problem.state))
-        return Solution(dict(zip(names, map(problem.blank, found), strict=True)), final)
+        final = tuple(map(problem.last, states, problem.state))
+        return Solution(dict(zip(names, map(problem.blank, states), strict=True)), final)
 
 
 class NoKernel(RuntimeError):
@@ -103,7 +102,7 @@ class Unroll(torch.autograd.Function):
         x: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Every state at every step, each [T, B, size].
+        """Every state at every step, each [B, T, size].
 
         Arguments:
             keep: whether gradients will be asked for.
@@ -114,9 +113,9 @@ class Unroll(torch.autograd.Function):
         run = kernel.forward(x, states, bases, lengths, forced, keep)
         ctx.kernel, ctx.lengths, ctx.masks = kernel, lengths, masks
         if keep:
-            ctx.save_for_backward(x, *tensors, run.x, *run.states, *run.kept, *run.before)
+            ctx.save_for_backward(x, *tensors, run.x, *run.states, run.kept, *run.before)
         sizes = [start.shape[1] for start in states]
-        return tuple(b[1:, :, :n] for b, n in zip(run.states, sizes, strict=True))
+        return tuple(b[1:, :, :n].transpose(0, 1) for b, n in zip(run.states, sizes, strict=True))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
@@ -130,8 +129,8 @@ class Unroll(torch.autograd.Function):
             found = _by_definition(kernel, ctx.lengths, x, states, bases, forced, gradients)
             return None, None, None, None, *found
         rest = list(ctx.saved_tensors[count:])
-        kept = 1 + len(states) + len(plan.saved)
-        run = Run(rest[0], rest[1 : 1 + len(states)], rest[1 + len(states) : kept], rest[kept:])
+        kept = 1 + len(states)
+        run = Run(rest[0], rest[1:kept], rest[kept], rest[kept + 1 :])
         wants_x = ctx.needs_input_grad[4]
         dx, initial, of_bases, of_forced = kernel.backward(run, bases, gradients, wants_x, forced)
         return None, None, None, None, dx, *initial, *of_bases, *of_forced
@@ -175,7 +174,7 @@ def _loop(
     bases: Sequence[Tensor],
     forced: Sequence[Forced],
 ) -> list[Tensor]:
-    """Every state at every step, each [T, B, size], one step of the graph at a time."""
+    """Every state at every step, each [B, T, size], one step of the graph at a time."""
     graph, now, trajectory = kernel.plan.graph, list(states), []
     fixed = dict(zip(kernel.plan.bases, bases, strict=True))
     for t in range(x.shape[1]):
@@ -192,4 +191,4 @@ def _loop(
             new = [torch.where(valid, a, b) for a, b in zip(new, now, strict=True)]
         now = new
         trajectory.append(now)
-    return [torch.stack(component) for component in zip(*trajectory, strict=True)]
+    return [torch.stack(component, 1) for component in zip(*trajectory, strict=True)]

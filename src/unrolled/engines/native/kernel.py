@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...graph import Graph
-from ...graph.derivative import Outer, Total
 from ...graph.graph import reachable
-from ...graph.nodes import Node, Parameter
+from ...graph.nodes import Parameter
 from .build import load, target_for
+from .passes import Backward, Forward
 from .plan import Plan
-from .weights import Weights
 
 # Bytes from which an array is worth large pages.
 LARGE = 4 << 20
+# Samples and steps whose adjoints one product of gradients takes in: few enough for the cache.
+ROWS = 256
+# Bytes of weights from which threads share the entries of a batch smaller than their number.
+HEAVY = 256 << 10
 REALS = {torch.float32: "float", torch.float64: "double"}
 
 
@@ -35,13 +37,13 @@ class Run:
     Attributes:
         x: [B, T, I].
         states: of every component [T + 1, B, row], the initial one first.
-        kept: saved values, each [T, B, row].
+        kept: saved values, side by side, [T, B, row].
         before: the forced components as the steps read them, each [T, B, row].
     """
 
     x: Tensor
     states: list[Tensor]
-    kept: list[Tensor]
+    kept: Tensor
     before: list[Tensor]
 
 
@@ -58,69 +60,51 @@ class Forced:
     mask: Tensor | None
 
 
-@dataclass(frozen=True, eq=False)
-class Term:
-    """A product that adds to the gradient of a matrix.
-
-    Attributes:
-        right: [T, B, ...], whose first entries are the right side.
-        start: where the left side starts in the rows of the adjoint.
-        matrix: what it adds to.
-    """
-
-    right: Tensor
-    start: int
-    matrix: Tensor
-
-    def may_race(self, other: Term) -> bool:
-        """Whether two threads could write to the same memory for the two.
-
-        Threads split the rows of the left sides, so one left side is never shared.
-        """
-        mine, theirs = (_reach(term.matrix) for term in (self, other))
-        return self.start != other.start and mine[0] < theirs[1] and theirs[0] < mine[1]
-
-
 class Kernel:
     """The compiled step of a graph, in one precision.
+
+    Arguments:
+        forced: numbers of the state components that given values replace.
+        lean: whether only states are kept for the backward pass.
 
     Raises:
         CompilerFailed: it cannot be built.
     """
 
-    def __init__(self, graph: Graph, dtype: torch.dtype, forced: frozenset[int] = frozenset()):
+    def __init__(
+        self,
+        graph: Graph,
+        dtype: torch.dtype,
+        forced: frozenset[int] = frozenset(),
+        lean: bool = False,
+    ):
         self.dtype = dtype
-        self.plan = Plan(graph, target_for(REALS[dtype]), forced)
-        self.library = load(self.plan.forward_source)
-        self.base_nodes = self.plan.bases
-        self._weights = Weights(
-            self.plan, self.plan.forward, "forward", self.base_nodes, self.library
-        )
-        self._backward: dict[bool, tuple[Plan, ctypes.CDLL, Weights]] = {}
+        self.plan = Plan(graph, target_for(REALS[dtype]), forced, lean=lean)
+        self._forward = Forward(self.plan)
+        self._run_forward = load(self._forward.source).forward
+        self._backward: dict[bool, tuple[Backward, Any]] = {}
         self._tensors = dict(graph.read_tensors())
-        self._needed = reachable(self.base_nodes)
+        self._are_parameters = all(isinstance(base, Parameter) for base in self.plan.bases)
+        self._needed = reachable(self.plan.bases)
 
     def source(self) -> str:
         """The generated C++ of both passes, without what all kernels share."""
-        start = "struct Memory"
-        forward, backward = self.plan.forward_source, self.plan.backward_source
-        return forward[forward.index(start) :] + "\n" + backward[backward.index(start) :]
+        passes = (self._forward.source, Backward(self.plan).source)
+        return "\n".join(text[text.index("struct Memory") :] for text in passes)
 
-    def _backward_of(self, wants_x: bool) -> tuple[Plan, ctypes.CDLL, Weights]:
+    def _backward_of(self, wants_x: bool) -> tuple[Backward, Any]:
         """The backward pass, built at its first use."""
         if wants_x not in self._backward:
-            plan = replace(self.plan, wants_x=wants_x)
-            library = load(plan.backward_source)
-            weights = Weights(plan, plan.backward, "backward", self.base_nodes, library)
-            self._backward[wants_x] = plan, library, weights
+            made = Backward(replace(self.plan, wants_x=wants_x))
+            self._backward[wants_x] = made, load(made.source).backward
         return self._backward[wants_x]
 
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
-        if all(isinstance(base, Parameter) for base in self.base_nodes):
-            return [self._tensors[base.name].contiguous() for base in self.base_nodes]  # pyright: ignore
+        if self._are_parameters:
+            return [self._tensors[base.name].contiguous() for base in self.plan.bases]  # pyright: ignore
         known = self.plan.graph.fixed_values(self._tensors, self._needed)
-        return [known[base].to(self.dtype).contiguous() for base in self.base_nodes]
+        return [known[base].to(self.dtype).contiguous() for base in self.plan.bases]
 
     def forward(
         self,
@@ -138,29 +122,33 @@ class Kernel:
             keep: whether to keep what the backward pass reads.
         """
         plan, (batch, time, _) = self.plan, x.shape
+        made = self._forward
         x = self._rows_of(x)
-        arrays: dict[str, Tensor] = {"x": x}
-        run = Run(x, [], [], [])
+        kept = self._empty(time if keep else 1, batch, plan.kept_row)
+        run = Run(x, [], kept, [])
+        numbers = self._split(batch, made.weights.size)
+        numbers |= {"T": time, "keep": keep, "kept_time": batch * plan.kept_row if keep else 0}
+        arrays = {"x": x, "kept": kept, "packed": self._flat(made.weights.size)}
+        if made.scratch_row:
+            arrays["scratch"] = self._empty(batch, made.scratch_row)
         for k, start in enumerate(states):
+            start = _by_entries(start)
             buffer = self._empty(time + 1, batch, start.shape[1])
-            buffer[0, :, : start.shape[1]] = start
             run.states.append(buffer)
-            arrays[f"s{k}"] = buffer
-        for node in plan.saved if keep else ():
-            arrays[f"k{node.serial}"] = self._empty(time, batch, node.size)
-            run.kept.append(arrays[f"k{node.serial}"])
-        arrays |= self._scratch(plan, batch)
-        numbers = {"T": time, "B": batch}
+            arrays[f"state{k}"], arrays[f"start{k}"] = buffer, start
+            numbers[f"start{k}b"] = start.stride(0)
+        for n, base in enumerate(bases):
+            arrays[f"base{n}"] = base
         for k, given in zip(sorted(plan.forced), forced, strict=True):
-            arrays[f"p{k}"] = self._empty(time, batch, plan.states[k].size)
-            arrays[f"i{k}"] = values = _by_entries(given.values)
-            run.before.append(arrays[f"p{k}"])
-            numbers |= {f"i{k}t": values.stride(1), f"i{k}b": values.stride(0)}
+            arrays[f"before{k}"] = self._empty(time, batch, plan.states[k].size)
+            arrays[f"given{k}"] = values = _by_entries(given.values)
+            run.before.append(arrays[f"before{k}"])
+            numbers |= {f"given{k}t": values.stride(1), f"given{k}b": values.stride(0)}
             numbers |= _mask_numbers(k, given.mask)
         if lengths is not None:
             lengths = lengths.contiguous()
             numbers["lengths"] = lengths.data_ptr()
-        self._call(plan, self.library.forward, arrays, numbers, self._weights.packed(bases))
+        _call(self._run_forward, made.fields, arrays, numbers)
         return run
 
     def backward(
@@ -176,122 +164,61 @@ class Kernel:
         Arguments:
             run: of the forward pass.
             bases: as the forward pass had them.
-            gradients: of every state at every step, [T, B, size], or None where it is zero.
+            gradients: of every state at every step, [B, T, size], or None where it is zero.
             wants_x: whether the gradient of x is needed.
             forced: as the forward pass had them.
         """
-        (plan, library, weights), time = self._backward_of(wants_x), run.states[0].shape[0] - 1
-        batch = run.states[0].shape[1]
-        numbers: dict[str, int] = {"T": time, "B": batch}
-        arrays: dict[str, Tensor] = {"x": run.x}
+        made, function = self._backward_of(wants_x)
+        plan, (batch, time, _) = made.plan, run.x.shape
+        numbers = self._split(batch, made.weights.size)
+        threads = numbers["threads"]
+        share = batch if numbers["by_entries"] else -(-batch // threads)
+        numbers["steps"] = steps = min(time, -(-ROWS // share))
+        numbers |= {"T": time, "kept_time": batch * plan.kept_row}
+        arrays: dict[str, Tensor] = {
+            "x": run.x,
+            "kept": run.kept,
+            "packed": self._flat(made.weights.size),
+            "adjoint": self._flat(steps * batch * plan.adjoint_row),
+            "sums": self._flat(threads * made.gradients.size),
+            "space": self._flat(threads * made.gradients.space),
+        }
+        if made.scratch_row:
+            arrays["scratch"] = self._empty(batch, made.scratch_row)
         for k, state in enumerate(plan.states):
-            arrays[f"s{k}"] = run.states[k]
-            arrays[f"g{k}"] = carried = self._zeros(2, batch, state.size)
+            arrays[f"state{k}"] = run.states[k]
+            arrays[f"gradient{k}"] = self._empty(2, batch, state.size)
             given = gradients[k]
             if given is not None:
-                given = _by_entries(given)
-                carried[(time - 1) & 1, :, : state.size] = given[-1]
-                arrays[f"d{k}"] = given
-                numbers |= {f"d{k}t": given.stride(0), f"d{k}b": given.stride(1)}
-        for node, kept in zip(plan.saved, run.kept, strict=True):
-            arrays[f"k{node.serial}"] = kept
+                arrays[f"loss{k}"] = given = _by_entries(given)
+                numbers |= {f"loss{k}t": given.stride(1), f"loss{k}b": given.stride(0)}
         of_forced = []
         for k, given, before in zip(sorted(plan.forced), forced, run.before, strict=True):
-            arrays[f"p{k}"] = before
-            arrays[f"e{k}"] = self._empty(time, batch, plan.states[k].size)
-            of_forced.append(arrays[f"e{k}"][:, :, : plan.states[k].size].transpose(0, 1))
+            arrays[f"before{k}"] = before
+            arrays[f"of_given{k}"] = self._empty(time, batch, plan.states[k].size)
+            of_forced.append(arrays[f"of_given{k}"][:, :, : plan.states[k].size].transpose(0, 1))
             numbers |= _mask_numbers(k, given.mask)
-        arrays["adjoint"] = adjoint = self._empty(time, batch, plan.adjoint_row)
+        found = [torch.zeros_like(base, memory_format=torch.contiguous_format) for base in bases]
+        for n, (base, gradient) in enumerate(zip(bases, found, strict=True)):
+            arrays[f"base{n}"], arrays[f"gradient_of_base{n}"] = base, gradient
         if wants_x:
             arrays["dx"] = self._empty(time, batch, plan.x.size)
-        arrays |= self._scratch(plan, batch)
-        self._call(plan, library.backward, arrays, numbers, weights.packed(bases))
-        initial = [arrays[f"g{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
-        found = self._parameters(plan, run, bases, adjoint, arrays)
+        _call(function, made.fields, arrays, numbers)
+        initial = [arrays[f"gradient{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
         dx = arrays["dx"][:, :, : plan.x.size].transpose(0, 1) if wants_x else None
         return dx, initial, found, of_forced
 
-    # Gradients of parameters
-
-    def _parameters(
-        self,
-        plan: Plan,
-        run: Run,
-        bases: Sequence[Tensor],
-        adjoint: Tensor,
-        arrays: dict[str, Tensor],
-    ) -> list[Tensor]:
-        found = {
-            base: torch.zeros_like(tensor, memory_format=torch.contiguous_format)
-            for base, tensor in zip(self.base_nodes, bases, strict=True)
-        }
-        totals = adjoint.sum((0, 1))
-        products: dict[Node, list[tuple[int, Tensor]]] = {}
-        for fixed, terms in plan.terms.items():
-            window = plan.windows[fixed]
-            to = window.of(found[window.base])
-            for term in terms:
-                if isinstance(term, Total):
-                    start = plan.adjoints[plan.explicit.result(term.vector)]
-                    to += totals[start : start + term.vector.size].reshape(to.shape)
-                else:
-                    assert isinstance(term, Outer)
-                    start = plan.adjoints[plan.explicit.result(term.left)]
-                    products.setdefault(term.right, []).append((start, to))
-        rights = {right: self._rows(plan, run, right, adjoint, arrays) for right in products}
-        terms = [
-            Term(rights[node], start, to) for node, parts in products.items() for start, to in parts
-        ]
-        for apart in _apart(terms):
-            self._accumulate(adjoint, apart)
-        return list(found.values())
-
-    def _accumulate(self, adjoint: Tensor, terms: Sequence[Term]) -> None:
-        """Add to every matrix the product of its left and right sides over all steps."""
-        time, batch, row = adjoint.shape
-        size = adjoint.element_size()
-        heights = {term.start: term.matrix.shape[0] for term in terms}
-        sources = np.concatenate([start + np.arange(n) for start, n in sorted(heights.items())])
-        first = {int(source): place for place, source in enumerate(sources)}
-        rights: list[int] = []
-        kept: list[np.ndarray] = []
-        for group in _with_one_right(terms):
-            targets = np.zeros(len(sources), dtype=np.int64)
-            for term in group:
-                rows, begin = np.arange(term.matrix.shape[0]), first[term.start]
-                addresses = term.matrix.data_ptr() + rows * (term.matrix.stride(0) * size)
-                targets[begin : begin + len(rows)] = addresses
-            kept.append(targets)
-            right, matrix = group[0].right, group[0].matrix
-            rights += [right.data_ptr(), right.stride(0), right.stride(1), matrix.shape[1]]
-            rights += [matrix.stride(1), targets.ctypes.data]
-        self.library.accumulate(
-            _pointer(adjoint),
-            _long(row),
-            ctypes.c_void_p(sources.ctypes.data),
-            _long(len(sources)),
-            (ctypes.c_int64 * len(rights))(*rights),
-            *map(_long, (len(kept), time, batch, torch.get_num_threads())),
-        )
-
-    def _rows(
-        self, plan: Plan, run: Run, node: Node, adjoint: Tensor, arrays: dict[str, Tensor]
-    ) -> Tensor:
-        """A value at every step, [T, B, ...]."""
-        if node is plan.x:
-            return run.x.transpose(0, 1)
-        for k, (old, new) in enumerate(zip(plan.states, plan.new, strict=True)):
-            if node is old:
-                forced = sorted(plan.forced)
-                return run.before[forced.index(k)] if k in plan.forced else run.states[k]
-            if node is new:
-                return run.states[k][1:]
-        if node in plan.saved:
-            return arrays[f"k{node.serial}"]
-        start = plan.adjoints[plan.explicit.result(node)]
-        return adjoint[:, :, start:]
-
     # Memory
+
+    def _split(self, batch: int, weights: int) -> dict[str, int]:
+        """How threads share the work."""
+        threads = torch.get_num_threads()
+        by_entries = batch < threads and weights * self.dtype.itemsize >= HEAVY
+        return {
+            "B": batch,
+            "threads": threads if by_entries else min(threads, batch),
+            "by_entries": by_entries,
+        }
 
     def _rows_of(self, x: Tensor) -> Tensor:
         if self.plan.copies_x:
@@ -303,69 +230,28 @@ class Kernel:
     def _empty(self, *shape: int) -> Tensor:
         """[..., row]: rows of whole vectors, and one vector more behind the last."""
         *leading, size = shape
-        row, lanes = self.plan.target.padded(size), self.plan.target.lanes
+        row = self.plan.target.padded(size)
         count = row
         for length in leading:
             count *= length
-        whole = torch.empty(count + lanes, dtype=self.dtype)
+        return self._flat(count)[:count].view(*leading, row)
+
+    def _flat(self, count: int) -> Tensor:
+        """Numbers, and one vector more behind the last."""
+        whole = torch.empty(count + self.plan.target.lanes, dtype=self.dtype)
         if count * whole.element_size() >= LARGE:
             _advise_huge_pages(whole)
-        return whole[:count].view(*leading, row)
-
-    def _zeros(self, *shape: int) -> Tensor:
-        return self._empty(*shape).zero_()
-
-    def _scratch(self, plan: Plan, batch: int) -> dict[str, Tensor]:
-        return {f"z{node.serial}": self._zeros(batch, node.size) for node in plan.scratch}
-
-    def _call(
-        self,
-        plan: Plan,
-        function: Any,
-        arrays: dict[str, Tensor],
-        numbers: dict[str, int],
-        weights: tuple[Tensor, Mapping[str, int]],
-    ) -> None:
-        x = arrays["x"]
-        threads = min(torch.get_num_threads(), numbers["B"])
-        given = {**weights[1], **numbers, "xb": x.stride(0), "xt": x.stride(1), "threads": threads}
-        given |= {name: array.data_ptr() for name, array in arrays.items()}
-        memory = [given.get(name, 0) for name in (*plan.pointers, *plan.numbers)]
-        block = (ctypes.c_int64 * len(memory))(*memory)
-        function(ctypes.byref(block))
+        return whole
 
 
-def _reach(matrix: Tensor) -> tuple[int, int]:
-    """The first address of a matrix and the one behind its last."""
-    entries = sum((n - 1) * step for n, step in zip(matrix.shape, matrix.stride(), strict=True))
-    return matrix.data_ptr(), matrix.data_ptr() + (entries + 1) * matrix.element_size()
-
-
-def _apart(terms: Sequence[Term]) -> list[list[Term]]:
-    """The terms in groups, each of which may be computed by several threads at once."""
-    groups: list[list[Term]] = []
-    for term in terms:
-        free = (g for g in groups if not any(term.may_race(other) for other in g))
-        group = next(free, None)
-        if group is None:
-            groups.append(group := [])
-        group.append(term)
-    return groups
-
-
-def _with_one_right(terms: Sequence[Term]) -> list[list[Term]]:
-    """The terms in groups of one right side, each with left sides that differ."""
-    groups: list[list[Term]] = []
-    for term in terms:
-        for group in groups:
-            same = group[0].right is term.right
-            same &= group[0].matrix.stride(1) == term.matrix.stride(1)
-            if same and all(other.start != term.start for other in group):
-                group.append(term)
-                break
-        else:
-            groups.append([term])
-    return groups
+def _call(
+    function: Any, fields: Sequence[str], arrays: dict[str, Tensor], numbers: dict[str, int]
+) -> None:
+    given = {name: array.data_ptr() for name, array in arrays.items()} | numbers
+    if "x" in arrays:
+        given["xb"], given["xt"], _ = arrays["x"].stride()
+    memory = [given.get(name, 0) for name in fields]
+    function((ctypes.c_int64 * len(memory))(*memory))
 
 
 def _advise_huge_pages(tensor: Tensor) -> None:
@@ -386,12 +272,8 @@ def _by_entries(tensor: Tensor) -> Tensor:
 def _mask_numbers(k: int, mask: Tensor | None) -> dict[str, int]:
     if mask is None:
         return {}
-    return {f"m{k}": mask.data_ptr(), f"m{k}t": mask.stride(1), f"m{k}b": mask.stride(0)}
-
-
-def _pointer(tensor: Tensor) -> Any:
-    return ctypes.c_void_p(tensor.data_ptr())
-
-
-def _long(number: int) -> Any:
-    return ctypes.c_int64(number)
+    return {
+        f"mask{k}": mask.data_ptr(),
+        f"mask{k}t": mask.stride(1),
+        f"mask{k}b": mask.stride(0),
+    }

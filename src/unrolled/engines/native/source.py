@@ -1,21 +1,21 @@
-"""C++ for a program: one function that runs all time steps of a batch.
+"""C++ for the stages of a program.
 
 A stage of products becomes a tile: ROWS samples x UNITS blocks of LANES entries accumulate in
 registers over the entries of their vectors, and the pointwise tail runs on the registers as soon
-as the sums are complete. Threads split the batch, so that none waits for another between steps.
+as the sums are complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...graph.nodes import Affine, Concat, Fixed, Node, Number, Pointwise, Reduce, Slice
-from .program import Accumulator, Program, Stage
+from ...graph.nodes import Affine, Fixed, Node, Number, Pointwise, Reduce, Slice
+from .program import Program, Stage
 
 VECTOR = Path(__file__).with_name("vector.h")
-GRADIENT = Path(__file__).with_name("gradient.h")
+KERNEL = Path(__file__).with_name("kernel.h")
 
 # How each pointwise function is written; {0}, {1}, {2} are the operands.
 FUNCTIONS = {
@@ -69,23 +69,63 @@ class Target:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lies in memory.
+    """Where a value of every sample and step lies in memory.
 
     Attributes:
         array: name of the array.
-        row: the row of sample b + m at step t, as an expression.
-        offset: of the value in the row.
-        padded: whether whole vectors may be written there.
+        time, batch: from one step, and from one sample, to the next.
+        offset: of the value in its row.
+        ahead: steps ahead of the current one.
+        by_turns: whether odd and even steps write over one another.
     """
 
     array: str
-    row: str
+    time: str
+    batch: str
     offset: int = 0
-    padded: bool = True
+    ahead: int = 0
+    by_turns: bool = False
 
-    def pointer(self, entry: str = "") -> str:
-        parts = [f"a.{self.array}", self.row, str(self.offset) if self.offset else "", entry]
-        return " + ".join(part for part in parts if part)
+    @property
+    def pointer(self) -> str:
+        """The address at step t of sample b."""
+        step = f"(t + {self.ahead})" if self.ahead else "t"
+        if self.by_turns:
+            step = f"({step} & 1)"
+        parts = [f"a.{self.array}", f"{step} * {self.time}", f"b * {self.batch}", str(self.offset)]
+        return " + ".join(part for part in parts if part != "0" and "* 0" not in part)
+
+    @property
+    def strides(self) -> tuple[str, str, str]:
+        """The address at step 0 of sample 0, and from one step and sample to the next."""
+        start = f"a.{self.array} + {self.ahead} * {self.time} + {self.offset}"
+        return start, self.time, self.batch
+
+
+Pointer = Callable[[Place], str]
+Value = Callable[[Pointer, str], str]
+
+
+def as_it_is(pointer: Pointer, entry: str) -> str:
+    return "{v}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A value written to memory as soon as it is computed.
+
+    Attributes:
+        place: where to.
+        value: what is written, as an expression of {v}, of places and of the entry.
+        when: a condition.
+        part: where the value starts in the place and its size, where it is a part of what lies
+            there; a whole vector may be written behind any other.
+    """
+
+    place: Place
+    value: Value = as_it_is
+    when: str = ""
+    part: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,12 +143,12 @@ class Tile:
 
 def tile_of(stage: Stage, target: Target) -> Tile:
     """As many sums as fit the registers, with room for weights and one broadcast."""
-    sums = max(1, len(stage.accumulators))
+    if not stage.accumulators:
+        return Tile(1, 1)
+    sums, blocks = len(stage.accumulators), target.padded(stage.size) // target.lanes
     room = target.registers * 3 // 4
-    blocks = target.padded(stage.size) // target.lanes
-    units = max(1, min(4 // sums, blocks)) if stage.accumulators else 1
-    rows = max(1, min(6 if sums * units >= 4 else 12, room // (sums * units)))
-    return Tile(rows if stage.accumulators else 1, units)
+    units = max(1, min(4 // sums, blocks))
+    return Tile(max(1, min(8, room // (sums * units))), units)
 
 
 def phases(stage: Stage) -> list[tuple[Node, list[tuple[int, Affine]]]]:
@@ -121,7 +161,16 @@ def phases(stage: Stage) -> list[tuple[Node, list[tuple[int, Affine]]]]:
 
 
 class Writer:
-    """Writes the stages of one program, and the loop over time around them."""
+    """Writes the stages of one program, and how one step calls them.
+
+    Arguments:
+        program: its stages.
+        target: what to compile for.
+        name: of the program.
+        places: where values are that are read from memory.
+        stores: what is written of each value.
+        packed: offsets of the weights and biases of stages, and of vectors, in `a.packed`.
+    """
 
     def __init__(
         self,
@@ -129,176 +178,198 @@ class Writer:
         target: Target,
         name: str,
         places: Mapping[Node, Place],
-        stores: Mapping[Node, Sequence[str]],
-        backward: bool = False,
+        stores: Mapping[Node, Sequence[Store]],
+        packed: Mapping[object, int],
     ):
         self.program, self.target, self.name = program, target, name
-        self.places, self.stores, self.backward = places, stores, backward
-        # What is done before the stages of each step.
-        self.prelude: Sequence[str] = ()
+        self.places, self.stores, self.packed = places, stores, packed
 
-    def text(self) -> str:
-        stages = [self._stage(k, stage) for k, stage in enumerate(self.program.stages)]
-        return "\n".join([*stages, self._loop()])
+    def stages(self) -> list[str]:
+        """A function for each stage."""
+        return [
+            line for k, stage in enumerate(self.program.stages) for line in self._stage(k, stage)
+        ]
+
+    def calls(self) -> list[str]:
+        """One step: all stages, for all samples of the thread."""
+        lines = []
+        for k, stage in enumerate(self.program.stages):
+            lines += [*self._calls(k, stage), "a.wait();"]
+        return lines
 
     # One stage
 
-    def _stage(self, k: int, stage: Stage) -> str:
-        tile = tile_of(stage, self.target)
-        body = [
-            f"// Stage {k} of {self.name}: vectors of {stage.size}.",
-            "template <int ROWS, int UNITS>",
-            f"INLINE void {self.name}_{k}(const Memory &a, long t, long b, int p) {{",
-        ]
-        if stage.accumulators:
-            body += self._products(k, stage, tile)
-        body += [
-            "    for (int m = 0; m < ROWS; m++) for (int u = 0; u < UNITS; u++) {",
-            f"        const int j = (p * {tile.units} + u) * LANES;",
-            *(f"        {line}" for line in self._tail(stage)),
-            "    }",
-            "}",
-        ]
-        return "\n".join(body)
-
-    def _products(self, k: int, stage: Stage, tile: Tile) -> list[str]:
-        sums, per_unit = len(stage.accumulators), self._panel(stage)
-        lines = [
-            f"    V acc[ROWS][{sums}][UNITS];",
-            f"    const REAL *w = a.{self.name}_w{k} + (long)p * {per_unit * tile.units} * LANES;",
-            f"    for (int m = 0; m < ROWS; m++) for (int g = 0; g < {sums}; g++)"
-            " for (int u = 0; u < UNITS; u++)",
-            f"        acc[m][g][u] = load(a.{self.name}_b{k} + g * {self.target.padded(stage.size)}"
-            f" + (p * {tile.units} + u) * LANES);",
-        ]
-        for vector, columns in phases(stage):
-            lines += self._phase(vector, columns)
-        return lines
-
-    def _phase(self, vector: Node, columns: Sequence[tuple[int, Affine]]) -> list[str]:
-        count = len(columns)
-        adds = "".join(
-            f" acc[m][{index}][u] += r * v[{c}][u];" for c, (index, _) in enumerate(columns)
-        )
-        return [
-            "    {",
-            "        const REAL *rows[ROWS];",
-            f"        for (int m = 0; m < ROWS; m++) rows[m] = {self.places[vector].pointer()};",
-            f"        for (int k = 0; k < {vector.size}; k++, w += {count} * UNITS * LANES) {{",
-            f"            V v[{count}][UNITS];",
-            f"            for (int c = 0; c < {count}; c++) for (int u = 0; u < UNITS; u++)"
-            " v[c][u] = load(w + (c * UNITS + u) * LANES);",
-            "            for (int m = 0; m < ROWS; m++) { V r = splat(rows[m][k]);"
-            f" for (int u = 0; u < UNITS; u++) {{{adds} }} }}",
-            "        }",
-            "    }",
-        ]
-
-    def _panel(self, stage: Stage) -> int:
-        """Weights for each block of LANES entries of a stage."""
-        return sum(vector.size * len(columns) for vector, columns in phases(stage))
-
-    def _tail(self, stage: Stage) -> list[str]:
-        known: dict[Node, str] = {}
-        lines: list[str] = []
-        sums = {sum_.node: (index, sum_) for index, sum_ in enumerate(stage.accumulators)}
-        for node in stage.values:
-            if node in sums:
-                index, sum_ = sums[node]
-                formula = self._sum(index, sum_, known, lines, stage)
-            else:
-                formula = self._formula(node, known, lines, stage)
-            known[node] = f"v{node.serial}"
-            lines.append(f"V v{node.serial} = {formula};")
-            lines += [store.format(v=f"v{node.serial}") for store in self.stores.get(node, ())]
-        return lines
-
-    def _sum(
-        self, index: int, sum_: Accumulator, known: dict[Node, str], lines: list[str], stage: Stage
-    ) -> str:
-        others = [self._operand(other, known, lines, stage) for other in sum_.others]
-        return " + ".join([f"acc[m][{index}][u]", *others])
-
-    def _formula(self, node: Node, known: dict[Node, str], lines: list[str], stage: Stage) -> str:
-        match node:
-            case Pointwise():
-                operands = [self._operand(o, known, lines, stage) for o in node.operands]
-                return FUNCTIONS[node.function.name].format(*operands)
-            case Slice():
-                place = self.places[node.vector]
-                return f"load({place.pointer(f'{node.start} + j')})"
-            case Reduce():
-                pointer = self.places[node.vector].pointer()
-                return f"splat({node.kind}_of({pointer}, {node.vector.size}))"
-        raise TypeError(f"no code for {node!r}")
-
-    def _operand(self, node: Node, known: dict[Node, str], lines: list[str], stage: Stage) -> str:
-        if isinstance(node, Number):
-            return f"splat({literal(node.value)})"
-        if node not in known:
-            known[node] = f"v{node.serial}"
-            lines.append(f"V v{node.serial} = {self._loaded(node, stage)};")
-        return known[node]
-
-    def _loaded(self, node: Node, stage: Stage) -> str:
-        if isinstance(node, Fixed):
-            array = f"a.f{node.serial}"
-            return f"splat({array}[0])" if node.size == 1 else f"load({array} + j)"
-        place = self.places[node]
-        if node.size == 1 and stage.size > 1:
-            return f"splat(*({place.pointer()}))"
-        return f"load({place.pointer('j')})"
-
-    # The loop over time
-
-    def _loop(self) -> str:
-        step = (
-            "for (long t = a.T - 1; t >= 0; t--)"
-            if self.backward
-            else ("for (long t = 0; t < a.T; t++)")
-        )
-        lines = [
-            f'extern "C" void {self.name}(const Memory *memory) {{',
-            "    const Memory a = *memory;",
-            "    // Threads split the batch: inside the loop over time nobody waits for anybody.",
-            "    #pragma omp parallel for num_threads(a.threads) schedule(static, 1)",
-            "    for (long s = 0; s < a.threads; s++) {",
-            "        const long first = a.B * s / a.threads, last = a.B * (s + 1) / a.threads;",
-            f"        {step} {{",
-            *(f"            {line}" for line in self.prelude),
-        ]
-        for k, stage in enumerate(self.program.stages):
-            lines += [f"            {line}" for line in self._calls(k, stage)]
-        return "\n".join([*lines, "        }", "    }", "}"])
+    def _stage(self, k: int, stage: Stage) -> list[str]:
+        return _Body(self, k, stage).lines()
 
     def _calls(self, k: int, stage: Stage) -> list[str]:
         tile = tile_of(stage, self.target)
         blocks = self.target.padded(stage.size) // self.target.lanes
         if not stage.accumulators:
             # No weights to keep at hand: along the row, as it lies in memory.
-            call = f"{self.name}_{k}<1, 1>(a, t, b, p);"
             return [
-                f"for (long b = first; b < last; b++) for (int p = 0; p < {blocks}; p++) {call}"
+                "for (long b = a.first; b < a.last; b++)",
+                f"    for (int p = a.from({blocks}); p < a.to({blocks}); p++)"
+                f" {self.name}_{k}<1, 1>(a, t, b, p);",
             ]
         whole, rest = divmod(blocks, tile.units)
         lines = []
         if whole:
-            lines.append(f"for (int p = 0; p < {whole}; p++) {{")
-            lines += self._rows(k, tile.rows, tile.units)
-            lines.append("}")
+            lines += [
+                f"for (int p = a.from({whole}); p < a.to({whole}); p++)",
+                f"    by_rows_{self.name}_{k}<{tile.units}>(a, t, p);",
+            ]
         if rest:
-            lines.append(f"{{ const int p = {whole};")
-            lines += self._rows(k, tile.rows, rest)
-            lines.append("}")
+            lines.append(f"if (a.is_last()) by_rows_{self.name}_{k}<{rest}>(a, t, {whole});")
         return lines
 
-    def _rows(self, k: int, rows: int, units: int) -> list[str]:
-        """All samples of the thread, in tiles of `rows`, then in smaller ones."""
-        lines = ["    long b = first;"]
-        for count in (rows, *(n for n in (3, 1) if n < rows)):
-            call = f"{self.name}_{k}<{count}, {units}>(a, t, b, p);"
-            lines.append(f"    for (; b + {count} <= last; b += {count}) {call}")
+
+class _Body:
+    """The text of one stage."""
+
+    def __init__(self, writer: Writer, k: int, stage: Stage):
+        self.writer, self.stage = writer, stage
+        self.name, self.tile = f"{writer.name}_{k}", tile_of(stage, writer.target)
+        self.index = k
+        self.known: dict[Node, str] = {}
+        # Addresses of sample b, worked out once for the tile.
+        self.pointers: dict[Place, str] = {}
+
+    def lines(self) -> list[str]:
+        products = self._products() if self.stage.accumulators else []
+        tail = self._tail()
+        lines = [
+            f"// Stage {self.index} of {self.writer.name}: vectors of {self.stage.size}.",
+            "template <int ROWS, int UNITS>",
+            f"INLINE void {self.name}(const Memory &a, long t, long b, int p) {{",
+            *(f"    REAL *const {n} = {p.pointer};" for p, n in self.pointers.items()),
+            *(f"    {line}" for line in products),
+            "    for (int m = 0; m < ROWS; m++) for (int u = 0; u < UNITS; u++) {",
+            f"        const int j = (p * {self.tile.units} + u) * LANES;",
+            *(f"        {line}" for line in tail),
+            "    }",
+            "}",
+        ]
+        return [*lines, *self._by_rows()] if self.stage.accumulators else lines
+
+    def _by_rows(self) -> list[str]:
+        """All samples of the thread in tiles of nearly equal height."""
+        most = self.tile.rows
+        # A tile of fewer rows than these is rare, and is made of smaller ones.
+        sizes = [n for n in range(most, 0, -1) if 2 * n >= most or n <= 2]
+        cases = [f"case {n}: {self.name}<{n}, UNITS>(a, t, b, p); break;" for n in sizes]
+        return [
+            "template <int UNITS>",
+            f"static void by_rows_{self.name}(const Memory &a, long t, int p) {{",
+            f"    const int rows = a.last - a.first, tiles = (rows + {most - 1}) / {most};",
+            "    const int height = rows / tiles, higher = rows % tiles;",
+            "    long b = a.first;",
+            "    for (int i = 0; i < tiles; i++) {",
+            "        const int n = height + (i < higher);",
+            "        switch (n) {",
+            *(f"            {case}" for case in cases),
+            f"            default: for (int m = 0; m < n; m++) {self.name}<1, UNITS>"
+            "(a, t, b + m, p);",
+            "        }",
+            "        b += n;",
+            "    }",
+            "}",
+        ]
+
+    def _pointer(self, place: Place) -> str:
+        """The address of sample b + m's row."""
+        name = self.pointers.setdefault(place, f"r{len(self.pointers)}_{place.array}")
+        return f"{name} + m * {place.batch}"
+
+    def _packed(self, key: object) -> str:
+        return f"a.packed + {self.writer.packed[key]}"
+
+    def _products(self) -> list[str]:
+        sums, units = len(self.stage.accumulators), self.tile.units
+        panel = sum(vector.size * len(columns) for vector, columns in phases(self.stage))
+        row = self.writer.target.padded(self.stage.size)
+        lines = [
+            f"V acc[ROWS][{sums}][UNITS];",
+            f"const REAL *w = {self._packed((self.index, 'w'))} + (long)p * {panel * units} * LANES;",
+            f"for (int g = 0; g < {sums}; g++) for (int u = 0; u < UNITS; u++) {{",
+            f"    const V bias = load({self._packed((self.index, 'b'))} + g * {row}"
+            f" + (p * {units} + u) * LANES);",
+            "    for (int m = 0; m < ROWS; m++) acc[m][g][u] = bias;",
+            "}",
+        ]
+        for vector, columns in phases(self.stage):
+            lines += self._phase(vector, columns)
         return lines
+
+    def _phase(self, vector: Node, columns: Sequence[tuple[int, Affine]]) -> list[str]:
+        count, row = len(columns), self._pointer(self.writer.places[vector])
+        adds = "".join(
+            f" acc[m][{index}][u] += r * v[{c}][u];" for c, (index, _) in enumerate(columns)
+        )
+        return [
+            f"for (int k = 0; k < {vector.size}; k++, w += {count} * UNITS * LANES) {{",
+            f"    V v[{count}][UNITS];",
+            f"    for (int c = 0; c < {count}; c++) for (int u = 0; u < UNITS; u++)"
+            " v[c][u] = load(w + (c * UNITS + u) * LANES);",
+            f"    for (int m = 0; m < ROWS; m++) {{ const V r = splat(({row})[k]);"
+            f" for (int u = 0; u < UNITS; u++) {{{adds} }} }}",
+            "}",
+        ]
+
+    def _tail(self) -> list[str]:
+        lines: list[str] = []
+        sums = {sum_.node: (k, sum_) for k, sum_ in enumerate(self.stage.accumulators)}
+        for node in self.stage.values:
+            if node in sums:
+                index, sum_ = sums[node]
+                others = [self._operand(other, lines) for other in sum_.others]
+                formula = " + ".join([f"acc[m][{index}][u]", *others])
+            else:
+                formula = self._formula(node, lines)
+            self.known[node] = name = f"v{node.serial}"
+            lines.append(f"const V {name} = {formula};")
+            lines += [self._store(store, name) for store in self.writer.stores.get(node, ())]
+        return lines
+
+    def _store(self, store: Store, name: str) -> str:
+        to, entry = self._pointer(store.place), "j"
+        if store.part:
+            entry = f"{store.part[0]} + j"
+        value = store.value(self._pointer, entry).format(v=name)
+        call = f"store({to} + {entry}, {value});"
+        if store.part:
+            call = f"store_some({to} + {entry}, {value}, {store.part[1]} - j);"
+        return f"if ({store.when}) {call}" if store.when else call
+
+    def _formula(self, node: Node, lines: list[str]) -> str:
+        match node:
+            case Pointwise():
+                operands = [self._operand(operand, lines) for operand in node.operands]
+                return FUNCTIONS[node.function.name].format(*operands)
+            case Slice():
+                row = self._pointer(self.writer.places[node.vector])
+                return f"load({row} + {node.start} + j)"
+            case Reduce():
+                row = self._pointer(self.writer.places[node.vector])
+                return f"splat({node.kind}_of({row}, {node.vector.size}))"
+        raise TypeError(f"no code for {node!r}")
+
+    def _operand(self, node: Node, lines: list[str]) -> str:
+        if isinstance(node, Number):
+            return f"splat({literal(node.value)})"
+        if node not in self.known:
+            self.known[node] = f"v{node.serial}"
+            lines.append(f"const V v{node.serial} = {self._loaded(node)};")
+        return self.known[node]
+
+    def _loaded(self, node: Node) -> str:
+        if isinstance(node, Fixed):
+            array = self._packed(node)
+            return f"splat(*({array}))" if node.size == 1 else f"load({array} + j)"
+        row = self._pointer(self.writer.places[node])
+        if node.size == 1 and self.stage.size > 1:
+            return f"splat(*({row}))"
+        return f"load({row} + j)"
 
 
 def literal(value: float) -> str:
@@ -319,9 +390,6 @@ def preamble(target: Target) -> str:
             f"#define LANES {target.lanes}",
             f"#define DOUBLE {int(double)}",
             VECTOR.read_text(),
-            GRADIENT.read_text(),
+            KERNEL.read_text(),
         ]
     )
-
-
-__all__ = ["Concat", "Place", "Target", "Tile", "Writer", "literal", "phases", "preamble"]
