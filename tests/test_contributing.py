@@ -70,11 +70,11 @@ def test_an_operator_with_a_rule_is_known_to_the_graph(monkeypatch) -> None:
 def test_an_engine_in_the_list_is_asked_and_can_be_named(monkeypatch) -> None:
     monkeypatch.setattr(CHOOSE, "ENGINES", (Backwards(), *CHOOSE.ENGINES))
     monkeypatch.setitem(CHOOSE.BY_NAME, "backwards", Backwards())
-    cell, x = cells.GRU(2, 3), torch.randn(2, 4, 2)
+    cell, x = cells.GRU(2, 3), torch.randn(2, 3, 2)
     assert ur.unroll(cell, x).engine == "backwards"
     assert ur.unroll(cell, x, engine="backwards").why == "asked for: a test"
-    run = ur.unroll(cell, x, lengths=[4, 2])
-    assert (run.engine, run.why.endswith("not backwards: it takes no lengths")) == ("vendor", True)
+    run = ur.unroll(cell, x, lengths=[3, 2])
+    assert (run.engine, "not backwards: it takes no lengths" in run.why) == ("vendor", True)
 
 
 def test_a_task_in_the_table_has_its_commands(monkeypatch, capsys, tmp_path) -> None:

@@ -5,7 +5,7 @@ Arguments are checked here, once; engines and steps trust them.
 Shapes: B batch, T time, I input_size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .cells import Cell, WrappedCell
-from .engines import Engine, Forcing, Problem, choose
+from .engines import Engine, Forcing, Problem, choose, choose_while_compiling
 from .naming import one_of
 
 
@@ -34,6 +34,19 @@ class Trajectory:
     final: tuple[Tensor, ...]
     engine: str
     why: str
+    _source: Callable[[], str] | None = None
+
+    def source(self) -> str:
+        """The program that was generated for this run.
+
+        Raises:
+            ValueError: the engine that ran generates none.
+        """
+        if self._source is None:
+            raise ValueError(
+                f'engine "{self.engine}" runs no generated code; unroll with engine="native"'
+            )
+        return self._source()
 
     @property
     def outputs(self) -> Tensor:
@@ -80,9 +93,10 @@ def unroll(
     elif steps is not None:
         raise ValueError("steps is for a cell without inputs; inputs have their own length")
     problem = problem_of(cell, inputs, state, lengths, forced)
-    chosen, why = choose(engine, problem)
+    choice = choose_while_compiling if torch.compiler.is_compiling() else choose
+    chosen, why = choice(engine, problem)
     solution = chosen.solve(problem)
-    return Trajectory(solution.states, solution.final, chosen.name, why)
+    return Trajectory(solution.states, solution.final, chosen.name, why, solution.source)
 
 
 def problem_of(
@@ -159,6 +173,9 @@ def _lengths(inputs: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor |
     if given.shape != (batch,) or given.is_floating_point() or given.dtype is torch.bool:
         raise ValueError(f"lengths must be {batch} whole numbers, got {given.tolist()}")
     steps = given.to(torch.int64)
+    if torch.compiler.is_compiling():
+        # A look at the numbers would cut the compiled program in two.
+        return steps
     if bool(((steps < 0) | (steps > time)).any()):
         raise ValueError(f"lengths must lie between 0 and {time}, got {steps.tolist()}")
     return None if bool((steps == time).all()) else steps
@@ -242,4 +259,5 @@ def _forcing(cell: Cell, inputs: Tensor, name: str, given: Any) -> Forcing:
             f"the mask of forced {name} must be boolean [{batch}, {time}] or [{time}], "
             f"got {mask.dtype} {list(mask.shape)}"
         )
-    return Forcing(values) if bool(mask.all()) else Forcing(values, mask.expand(batch, time))
+    always = not torch.compiler.is_compiling() and bool(mask.all())
+    return Forcing(values) if always else Forcing(values, mask.expand(batch, time))

@@ -30,7 +30,7 @@ def test_torchrecurrent_cells_unroll_as_by_hand(name) -> None:
     module = getattr(torchrecurrent, name)(4, 4).double()
     cell = ur.Cell.wrap(module)
     x = torch.rand(2, 6, 4, dtype=torch.float64, requires_grad=True)
-    run = ur.unroll(cell, x)
+    run = ur.unroll(cell, x, engine="eager")
     expected = _loop(module, x, separate_output=cell.returns == "output_and_state")
     # The same operations in the same order.
     torch.testing.assert_close(run.outputs, expected, rtol=0, atol=0)
@@ -77,7 +77,7 @@ def test_nested_state_with_a_separate_output() -> None:
     assert cell.unread == {"output"}
     x = torch.randn(3, 5, 2)
     state = {"slow": torch.randn(3, 2), "fast": (torch.randn(3, 2), torch.randn(3, 2))}
-    run = ur.unroll(cell, x, state=state)
+    run = ur.unroll(cell, x, state=state, engine="eager")
     for t in range(5):
         output, state = cell.module(x[:, t], state)
         torch.testing.assert_close(run.outputs[:, t], output, rtol=0, atol=0)

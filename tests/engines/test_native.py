@@ -1,10 +1,6 @@
 """The native engine: generated code against the definition, and against what can go wrong."""
 
 import gc
-import os
-import subprocess
-import sys
-import warnings
 import weakref
 
 import pytest
@@ -12,9 +8,9 @@ import torch
 from torch import nn
 
 import unrolled as ur
+from engines.agreement import assert_alike, everything
 from graph.catalogue import NAMES, Pendulum, arguments, cell_named
 from unrolled.engines.native import build
-from unrolled.engines.native.kernel import Kernel
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C++ compiler")
 
@@ -22,32 +18,11 @@ pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C+
 COARSE = {"DSGUCell": 1e-7, "SGUCell": 1e-7}
 
 
-def _run(cell, engine, x, state, **options):
-    """States, and gradients of a loss that uses all of them."""
-    x, state = x.clone().requires_grad_(), tuple(s.clone().requires_grad_() for s in state)
-    run = ur.unroll(cell, x, state=state, engine=engine, **options)
-    values = [*run.states.values(), *run.final]
-    loss = sum((v * torch.sin(torch.arange(v.numel()).view_as(v))).sum() for v in values)
-    learned = [p for p in cell.parameters() if p.requires_grad]
-    return values, torch.autograd.grad(loss, [x, *state, *learned], allow_unused=True)
-
-
-def _assert_alike(cell, x, state, bound=1e-12, **options) -> None:
-    expected, found = (_run(cell, e, x, state, **options) for e in ("eager", "native"))
-    for ours, theirs in zip(found, expected, strict=True):
-        for a, b in zip(ours, theirs, strict=True):
-            if a is not None or b is not None:
-                a = torch.zeros_like(b) if a is None else a
-                b = torch.zeros_like(a) if b is None else b
-                size = 1 + b.detach().abs().max().item() if b.numel() else 1
-                torch.testing.assert_close(a, b, rtol=0, atol=bound * size)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cell_of_the_catalogue(name) -> None:
     cell = cell_named(name)
     x = torch.rand(5, 6, cell.input_size, dtype=torch.float64) + 0.1
-    _assert_alike(cell, x, arguments(cell, 5)[1:], COARSE.get(name, 1e-12))
+    assert_alike(cell, x, arguments(cell, 5)[1:], COARSE.get(name, 1e-12))
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (7, 3, 17, 33), (13, 2, 1, 16), (2, 4, 33, 65)])
@@ -55,7 +30,7 @@ def test_every_cell_of_the_catalogue(name) -> None:
 def test_odd_sizes(kind, sizes) -> None:
     batch, steps, inputs, hidden = sizes
     cell = kind(inputs, hidden).double()
-    _assert_alike(cell, torch.randn(batch, steps, inputs).double(), arguments(cell, batch)[1:])
+    assert_alike(cell, torch.randn(batch, steps, inputs).double(), arguments(cell, batch)[1:])
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -69,7 +44,7 @@ def test_forced_states(name, component, masked) -> None:
         torch.rand(4, 6, cell.state_sizes[component]).double(),
     )
     forced = {component: (values, torch.rand(4, 6) < 0.5) if masked else values}
-    _assert_alike(cell, x, arguments(cell, 4)[1:], forced=forced, lengths=[6, 1, 4, 5])
+    assert_alike(cell, x, arguments(cell, 4)[1:], forced=forced, lengths=[6, 1, 4, 5])
 
 
 class Mixed(ur.Cell):
@@ -89,7 +64,7 @@ def test_unusual_steps(kind) -> None:
     cell = kind().double()
     x = torch.rand(4, 5, cell.input_size).double()
     state = tuple(torch.rand(4, n).double() for n in cell.state_sizes.values())
-    _assert_alike(cell, x, state)
+    assert_alike(cell, x, state)
 
 
 def test_a_second_derivative() -> None:
@@ -111,11 +86,11 @@ def test_float32_is_about_as_near_to_the_truth_as_eager(steps) -> None:
     exact.load_state_dict({n: p.double() for n, p in cell.state_dict().items()})
     x = torch.randn(3, steps, 8)
     state = tuple(torch.zeros(3, 24) for _ in range(2))
-    truth = _run(exact, "eager", x.double(), tuple(s.double() for s in state))
+    truth = everything(exact, "eager", x.double(), tuple(s.double() for s in state))
     for part in range(2):
         for a, b, t in zip(
-            _run(cell, "native", x, state)[part],
-            _run(cell, "eager", x, state)[part],
+            everything(cell, "native", x, state)[part],
+            everything(cell, "eager", x, state)[part],
             truth[part],
             strict=True,
         ):
@@ -136,7 +111,7 @@ def test_nan_and_infinity_go_through() -> None:
 
 def test_the_same_twice_bit_for_bit() -> None:
     cell, x = ur.cells.LSTM(5, 33), torch.randn(7, 20, 5)
-    first, second = (_run(cell, "native", x, cell.initial_state(7)) for _ in range(2))
+    first, second = (everything(cell, "native", x, cell.initial_state(7)) for _ in range(2))
     for a, b in zip([*first[0], *first[1]], [*second[0], *second[1]], strict=True):
         assert torch.equal(a, b)
 
@@ -171,7 +146,7 @@ def test_a_parameter_that_changes_unseen_is_seen() -> None:
 def test_lengths_of_any_whole_type(dtype) -> None:
     cell = ur.cells.Elman(3, 5).double()
     x, lengths = torch.randn(4, 6, 3).double(), torch.tensor([6, 1, 3, 2], dtype=dtype)
-    _assert_alike(cell, x, cell.initial_state(4), lengths=lengths)
+    assert_alike(cell, x, cell.initial_state(4), lengths=lengths)
 
 
 class Shared(ur.Cell):
@@ -194,7 +169,7 @@ def test_shared_matrices(threads) -> None:
     torch.set_num_threads(threads)
     try:
         for _ in range(3):
-            _assert_alike(cell, torch.randn(8, 30, 3).double(), cell.initial_state(8))
+            assert_alike(cell, torch.randn(8, 30, 3).double(), cell.initial_state(8))
     finally:
         torch.set_num_threads(before)
 
@@ -222,7 +197,7 @@ def test_a_long_step() -> None:
                 h = torch.sin(h) + 0.1 * x
             return (h,)
 
-    _assert_alike(Long(), torch.rand(2, 3, 2).double(), (torch.rand(2, 2).double(),), 1e-10)
+    assert_alike(Long(), torch.rand(2, 3, 2).double(), (torch.rand(2, 2).double(),), 1e-10)
 
 
 class _Sorted(ur.Cell):
@@ -239,74 +214,3 @@ def test_what_cannot_run_is_refused_with_the_reason() -> None:
     half = ur.cells.Elman(2, 3).bfloat16()
     with pytest.raises(ValueError, match="bfloat16"):
         ur.unroll(half, torch.rand(1, 2, 2).bfloat16(), engine="native")
-
-
-# Building
-
-
-@pytest.fixture
-def cell_of_its_own():
-    """A cell whose kernel no other test has built."""
-    return ur.cells.Elman(2, 7)
-
-
-@pytest.mark.parametrize("trouble", ["compiler", "cache"])
-def test_trouble_is_said_once_and_the_rest_runs(
-    cell_of_its_own, tmp_path, monkeypatch, trouble
-) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("UNROLLED_CACHE", str(blocked if trouble == "cache" else tmp_path / "new"))
-    if trouble == "compiler":
-        broken = build.Compiler("/bin/false", "broken")
-        monkeypatch.setattr(build, "compiler", lambda: broken)
-    x = torch.rand(1, 2, 2)
-    words = "/bin/false failed" if trouble == "compiler" else "cannot be used"
-    with (
-        pytest.warns(UserWarning, match=f"no native kernel.*{words}"),
-        pytest.raises(ValueError, match=words),
-    ):
-        ur.unroll(cell_of_its_own, x, engine="native")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert ur.unroll(cell_of_its_own, x).outputs.shape == (1, 2, 7)
-
-
-def test_the_cache_is_the_users_alone_and_used_again(tmp_path, monkeypatch) -> None:
-    folder = tmp_path / "kernels"
-    monkeypatch.setenv("UNROLLED_CACHE", str(folder))
-    graph = ur.graph(ur.cells.Elman(3, 9))
-    Kernel(graph, torch.float32)
-    assert folder.stat().st_mode & 0o077 == 0
-    (library,) = folder.iterdir()
-    before = library.stat().st_mtime_ns
-    monkeypatch.setattr(build, "_compile", None)
-    Kernel(graph, torch.float32)
-    assert library.stat().st_mtime_ns == before
-
-
-def test_code_of_others_is_not_loaded(tmp_path, monkeypatch) -> None:
-    folder = tmp_path / "open"
-    folder.mkdir()
-    folder.chmod(0o777)
-    monkeypatch.setenv("UNROLLED_CACHE", str(folder))
-    with pytest.raises(build.CompilerFailed, match="written by others"):
-        Kernel(ur.graph(ur.cells.Elman(3, 11)), torch.float32)
-
-
-@pytest.mark.slow
-def test_two_processes_may_build_at_once(tmp_path) -> None:
-    code = (
-        "import torch, unrolled as ur; torch.manual_seed(0);"
-        "cell = ur.cells.GRU(3, 6); x = torch.ones(2, 4, 3);"
-        "print(ur.unroll(cell, x, engine='native').outputs.sum().item())"
-    )
-    environment = {**os.environ, "UNROLLED_CACHE": str(tmp_path / "kernels")}
-    runs = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    printed = [run.communicate(timeout=120)[0] for run in runs]
-    assert all(run.returncode == 0 for run in runs)
-    assert len(set(printed)) == 1
-    assert len(list((tmp_path / "kernels").iterdir())) == 1

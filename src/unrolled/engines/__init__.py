@@ -1,8 +1,9 @@
 """Ways to compute an unroll. `eager` is the definition; every other engine must equal it."""
 
-from .choose import BY_NAME, choose
+from .choose import BY_NAME, choose, choose_while_compiling
 from .eager import Eager
 from .engine import Engine, EngineRefused, Forcing, Problem, Solution
+from .native import Native
 from .vendor import Vendor
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "Engine",
     "EngineRefused",
     "Forcing",
+    "Native",
     "Problem",
     "Solution",
     "Vendor",
     "choose",
+    "choose_while_compiling",
 ]

@@ -7,10 +7,8 @@ from .native import Native
 from .vendor import Vendor
 
 # In the order in which "auto" asks them; the last runs everything.
-ENGINES: tuple[Engine, ...] = (Vendor(), Eager())
-# Engines that run only where they are asked for by name.
-NAMED: tuple[Engine, ...] = (Native(),)
-BY_NAME: dict[str, Engine] = {engine.name: engine for engine in (*ENGINES, *NAMED)}
+ENGINES: tuple[Engine, ...] = (Native(), Vendor(), Eager())
+BY_NAME: dict[str, Engine] = {engine.name: engine for engine in ENGINES}
 
 
 def choose(engine: str | Engine, problem: Problem) -> tuple[Engine, str]:
@@ -35,8 +33,28 @@ def choose(engine: str | Engine, problem: Problem) -> tuple[Engine, str]:
 def _first_willing(problem: Problem) -> tuple[Engine, str]:
     refusals = []
     for engine in ENGINES:
-        refusal = engine.refusal(problem)
+        # What an engine would rather not run it need not prepare for.
+        refusal = engine.reluctance(problem) or engine.refusal(problem)
         if refusal is None:
             return engine, "; ".join([engine.advantage(problem), *refusals])
         refusals.append(f"not {engine.name}: {refusal}")
     raise EngineRefused("; ".join(refusals))
+
+
+def choose_while_compiling(engine: str | Engine, problem: Problem) -> tuple[Engine, str]:
+    """What `choose` says, where `torch.compile` reads the caller.
+
+    Raises:
+        EngineRefused: as `choose` does.
+    """
+    if not isinstance(engine, str):
+        return engine, f"asked for: {engine.name}"
+    # Imported here, as it imports the compiler.
+    from .compiling import chosen_for
+
+    inputs = problem.inputs
+    facts = (tuple(problem.forced), problem.lengths is not None)
+    name, why = chosen_for(problem.cell, engine, inputs.dtype, inputs.device.type, *facts)
+    if not name:
+        raise EngineRefused(why)
+    return BY_NAME[name], why

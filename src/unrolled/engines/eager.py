@@ -19,6 +19,9 @@ class Eager:
     def refusal(self, problem: Problem) -> str | None:
         return None
 
+    def reluctance(self, problem: Problem) -> str | None:
+        return None
+
     def advantage(self, problem: Problem) -> str:
         if everything_is_forced(problem):
             return "all that recurs is forced, so every step runs in one batch"

@@ -3,9 +3,9 @@
 Shapes: B batch, T time, I input_size.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -40,6 +40,7 @@ class Problem:
         state: the components before the first step, each [B, size].
         lengths: valid steps of each sequence, [B]; None where all are T.
         forced: by component.
+        known: what engines worked out of the problem, to be found again.
     """
 
     cell: Cell
@@ -47,6 +48,21 @@ class Problem:
     state: tuple[Tensor, ...]
     lengths: Tensor | None = None
     forced: Mapping[str, Forcing] = field(default_factory=dict)
+    known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def forced_in_order(self) -> list[Forcing]:
+        """The forced values, in the order of the state's components."""
+        return [self.forced[name] for name in self.cell.state_sizes if name in self.forced]
+
+    def to(self, dtype: torch.dtype) -> "Problem":
+        """The same problem in another precision; the cell is left as it is."""
+        return replace(
+            self,
+            inputs=self.inputs.to(dtype),
+            state=tuple(component.to(dtype) for component in self.state),
+            forced={n: Forcing(f.values.to(dtype), f.mask) for n, f in self.forced.items()},
+        )
 
     @property
     def valid(self) -> Tensor | None:
@@ -78,10 +94,12 @@ class Solution:
     Attributes:
         states: every component after every step, [B, T, size], zero beyond the lengths.
         final: the components after each sequence's last valid step, each [B, size].
+        source: gives the program that was generated for it, where there is one.
     """
 
     states: Mapping[str, Tensor]
     final: tuple[Tensor, ...]
+    source: Callable[[], str] | None = None
 
 
 class Engine(Protocol):
@@ -91,6 +109,10 @@ class Engine(Protocol):
 
     def refusal(self, problem: Problem) -> str | None:
         """Why this engine cannot run the problem, in one line, or None if it can."""
+        ...
+
+    def reluctance(self, problem: Problem) -> str | None:
+        """Why "auto" should ask another engine first though this one may run the problem."""
         ...
 
     def advantage(self, problem: Problem) -> str:

@@ -54,6 +54,9 @@ class Vendor:
             return "torch.nn's kernels take no sequence of length 0"
         return None
 
+    def reluctance(self, problem: Problem) -> str | None:
+        return None
+
     def advantage(self, problem: Problem) -> str:
         return f"{library(problem)} through torch.nn"
 

@@ -116,9 +116,10 @@ def _step_outputs(
         if not flat or size not in (None, node.size):
             shape: list[Any] = list(getattr(result, "shape", ()))
             shape.insert(getattr(result, "axis", 0), "batch")
+            text = ", ".join(map(str, shape))
             wanted_shape = f"[batch, {'size' if size is None else size}]"
             raise ValueError(
-                f"{who}.step returned {name} of shape {shape}, expected {wanted_shape}"
+                f"{who}.step returned {name} of shape [{text}], expected {wanted_shape}"
             )
         outputs[name] = node
     return outputs

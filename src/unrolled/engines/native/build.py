@@ -21,7 +21,7 @@ from pathlib import Path
 
 from .source import Target
 
-OPTIONS = ("-O3", "-march=native", "-funroll-loops", "-fno-math-errno", "-fno-trapping-math")
+OPTIONS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 SHARED = ("-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w")
 
 

@@ -5,190 +5,124 @@ Shapes: B batch, T time.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from ...graph import UnsupportedOperator
+from ..eager import everything_is_forced
 from ..engine import Problem, Solution
-from .build import CompilerFailed, compiler
-from .graphs import kept_of
-from .kernel import REALS, Forced, Kernel, Run
+from .build import compiler
+from .differentiable import states_of
+from .kernel import REALS, Kernel
+from .kernels import NoKernel, kernel_of, warn_of
+
+# Steps from which the engine is as fast as any other, for all cells and sizes that
+# benchmarks/engines.py tries.
+FEWEST_STEPS = 4
 
 
+@dataclass(frozen=True)
 class Native:
-    """Runs any cell whose graph is known, in float32 or float64, on the CPU."""
+    """Runs any cell whose graph is known, in float32 or float64, on the CPU.
 
+    Under autocast it computes in the precision of the parameters, which loses nothing.
+
+    Attributes:
+        lean: keep only the states for the backward pass, which then computes again what it needs
+            beside them: about half the memory of an LSTM for one more forward pass.
+    """
+
+    lean: bool = False
     name = "native"
 
     def refusal(self, problem: Problem) -> str | None:
-        inputs = problem.inputs
-        if inputs.device.type != "cpu":
-            return f"it runs on the CPU, the inputs are on {inputs.device}"
-        if inputs.dtype not in REALS or torch.is_autocast_enabled("cpu"):
-            return f"it computes in float32 and float64, not in {_precision(inputs)}"
+        device, dtype = problem.inputs.device, _precision(problem)
+        if device.type != "cpu":
+            return f"it runs on the CPU, the inputs are on {device}"
+        if dtype not in REALS:
+            name = str(dtype).removeprefix("torch.")
+            return f"it computes in float32 and float64, not in {name}"
+        if _has_hooks(problem.cell):
+            return "the cell has hooks, which compiled code passes by"
         if compiler() is None:
-            return "there is no C++ compiler"
+            reason = "there is no C++ compiler (g++, clang++ or c++; CXX names another)"
+            warn_of(reason)
+            return reason
         try:
-            kernel_of(problem)
+            self._kernel(problem)
         except (UnsupportedOperator, NoKernel) as error:
             return str(error)
         return None
 
+    def reluctance(self, problem: Problem) -> str | None:
+        if problem.inputs.shape[1] < FEWEST_STEPS:
+            return f"fewer than {FEWEST_STEPS} steps are run as fast without it"
+        if everything_is_forced(problem):
+            return "all that recurs is forced, so every step can run in one batch"
+        return None
+
     def advantage(self, problem: Problem) -> str:
-        return f"the step of {type(problem.cell).__name__} compiled to C++, all steps in one call"
+        how = f"the step of {type(problem.cell).__name__} compiled to C++, all steps in one call"
+        if self.lean:
+            how += ", states alone kept"
+        if _is_autocast():
+            how += f", in {str(_precision(problem)).removeprefix('torch.')} under autocast too"
+        return how
 
     def solve(self, problem: Problem) -> Solution:
-        kernel = kernel_of(problem)
+        with torch.autocast("cpu", enabled=False):
+            return self._solve(_in_one_precision(problem))
+
+    def _solve(self, problem: Problem) -> Solution:
         names = list(problem.cell.state_sizes)
-        forced = [problem.forced[names[k]] for k in sorted(kernel.plan.forced)]
-        tensors = [*problem.state, *kernel.bases(), *(given.values for given in forced)]
-        masks = tuple(given.mask for given in forced)
-        keep = torch.is_grad_enabled() and any(
-            tensor.requires_grad for tensor in (problem.inputs, *tensors)
-        )
-        states = Unroll.apply(kernel, keep, problem.lengths, masks, problem.inputs, *tensors)
+        if torch.compiler.is_compiling():
+            # Imported here, as it imports the compiler.
+            from .operator import states_as_operator
+
+            states, source = states_as_operator(problem, self.lean), None
+        else:
+            kernel = self._kernel(problem)
+            states = states_of(kernel, problem)
+            source = kernel.source
         final = tuple(map(problem.last, states, problem.state))
-        return Solution(dict(zip(names, map(problem.blank, states), strict=True)), final)
+        found = dict(zip(names, map(problem.blank, states), strict=True))
+        return Solution(found, final, source)
+
+    def _kernel(self, problem: Problem) -> Kernel:
+        """The compiled step; the backward pass is built at once where it will be needed."""
+        known = problem.known
+        if self not in known:
+            wants = problem.inputs.requires_grad if torch.is_grad_enabled() else None
+            forced = tuple(problem.forced)
+            known[self] = kernel_of(problem.cell, _precision(problem), forced, self.lean, wants)
+        return known[self]
 
 
-class NoKernel(RuntimeError):
-    """A kernel could not be built; the message says why, in one line."""
-
-
-def kernel_of(problem: Problem) -> Kernel:
-    """The compiled step of a problem's cell, built at its first use.
-
-    Raises:
-        UnsupportedOperator: the graph does not know an operator of the step.
-        NoKernel: it cannot be built.
-    """
-    kept, dtype = kept_of(problem.cell), problem.inputs.dtype
-    assert kept.graph is not None
-    forced = frozenset(k for k, n in enumerate(problem.cell.state_sizes) if n in problem.forced)
-    if (dtype, forced) not in kept.kernels:
-        try:
-            kept.kernels[dtype, forced] = Kernel(kept.graph, dtype, forced)
-        except CompilerFailed as error:
-            _warn(str(error))
-            raise NoKernel(str(error)) from error
-    return kept.kernels[dtype, forced]
-
-
-@cache
-def _warn(reason: str) -> None:
-    warnings.warn(f"no native kernel can be built: {reason}", stacklevel=2)
-
-
-def _precision(inputs: Tensor) -> str:
-    autocast = torch.is_autocast_enabled("cpu")
-    return "autocast" if autocast else str(inputs.dtype).removeprefix("torch.")
-
-
-class Unroll(torch.autograd.Function):
-    """All steps of a kernel, with the kernel's own derivative."""
-
-    @staticmethod
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any,
-        kernel: Kernel,
-        keep: bool,
-        lengths: Tensor | None,
-        masks: tuple[Tensor | None, ...],
-        x: Tensor,
-        *tensors: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """Every state at every step, each [B, T, size].
-
-        Arguments:
-            keep: whether gradients will be asked for.
-            tensors: the initial states, the bases, the forced values.
-        """
-        states, bases, given = _parted(kernel, tensors)
-        forced = [Forced(v, mask) for v, mask in zip(given, masks, strict=True)]
-        run = kernel.forward(x, states, bases, lengths, forced, keep)
-        ctx.kernel, ctx.lengths, ctx.masks = kernel, lengths, masks
-        if keep:
-            ctx.save_for_backward(x, *tensors, run.x, *run.states, run.kept, *run.before)
-        sizes = [start.shape[1] for start in states]
-        return tuple(b[1:, :, :n].transpose(0, 1) for b, n in zip(run.states, sizes, strict=True))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
-        kernel, plan = ctx.kernel, ctx.kernel.plan
-        count = 1 + len(plan.states) + len(plan.bases) + len(plan.forced)
-        x, *tensors = ctx.saved_tensors[:count]
-        states, bases, given = _parted(kernel, tensors)
-        forced = [Forced(v, mask) for v, mask in zip(given, ctx.masks, strict=True)]
-        if torch.is_grad_enabled():
-            # A derivative of the derivative is asked for: go through the definition.
-            found = _by_definition(kernel, ctx.lengths, x, states, bases, forced, gradients)
-            return None, None, None, None, *found
-        rest = list(ctx.saved_tensors[count:])
-        kept = 1 + len(states)
-        run = Run(rest[0], rest[1:kept], rest[kept], rest[kept + 1 :])
-        wants_x = ctx.needs_input_grad[4]
-        dx, initial, of_bases, of_forced = kernel.backward(run, bases, gradients, wants_x, forced)
-        return None, None, None, None, dx, *initial, *of_bases, *of_forced
-
-
-def _parted(
-    kernel: Kernel, tensors: Sequence[Tensor]
-) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
-    """Initial states, bases and forced values."""
-    first = len(kernel.plan.states)
-    second = first + len(kernel.plan.bases)
-    return tensors[:first], tensors[first:second], tensors[second:]
-
-
-def _by_definition(
-    kernel: Kernel,
-    lengths: Tensor | None,
-    x: Tensor,
-    states: Sequence[Tensor],
-    bases: Sequence[Tensor],
-    forced: Sequence[Forced],
-    gradients: Sequence[Tensor | None],
-) -> tuple[Tensor | None, ...]:
-    """The gradients by autograd through a loop over the graph, differentiable again."""
-    outputs = _loop(kernel, lengths, x, states, bases, forced)
-    reached = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
-    leaves = [x, *states, *bases, *(given.values for given in forced)]
-    wanted = [leaf for leaf in leaves if leaf.requires_grad]
-    results, incoming = zip(*reached, strict=True)
-    found = iter(
-        torch.autograd.grad(results, wanted, incoming, create_graph=True, allow_unused=True)
+def _has_hooks(cell: nn.Module) -> bool:
+    """Whether calls of the cell's modules do more than compute; torch's own hooks only compute."""
+    tables = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(
+        not type(hook).__module__.startswith("torch.nn.utils.")
+        for module in cell.modules()
+        for table in tables
+        for hook in vars(module)[table].values()
     )
-    return tuple(next(found) if leaf.requires_grad else None for leaf in leaves)
 
 
-def _loop(
-    kernel: Kernel,
-    lengths: Tensor | None,
-    x: Tensor,
-    states: Sequence[Tensor],
-    bases: Sequence[Tensor],
-    forced: Sequence[Forced],
-) -> list[Tensor]:
-    """Every state at every step, each [B, T, size], one step of the graph at a time."""
-    graph, now, trajectory = kernel.plan.graph, list(states), []
-    fixed = dict(zip(kernel.plan.bases, bases, strict=True))
-    for t in range(x.shape[1]):
-        before = list(now)
-        for k, given in zip(sorted(kernel.plan.forced), forced, strict=True):
-            value, mask = given.values[:, t], given.mask
-            before[k] = value if mask is None else torch.where(mask[:, t, None], value, now[k])
-        values: dict[Any, Tensor] = dict(zip(graph.inputs, [x[:, t], *before], strict=True))
-        known = graph.values({**values, **fixed})
-        new = [known[graph.outputs[node.name]] for node in graph.inputs[1:]]
-        new = [value.expand_as(old) for value, old in zip(new, now, strict=True)]
-        if lengths is not None:
-            valid = (t < lengths)[:, None]
-            new = [torch.where(valid, a, b) for a, b in zip(new, now, strict=True)]
-        now = new
-        trajectory.append(now)
-    return [torch.stack(component, 1) for component in zip(*trajectory, strict=True)]
+def _is_autocast() -> bool:
+    return torch.is_autocast_enabled("cpu")
+
+
+def _precision(problem: Problem) -> torch.dtype:
+    """What is computed in: that of the inputs, under autocast that of the parameters."""
+    if _is_autocast():
+        return next((p.dtype for p in problem.cell.parameters()), torch.float32)
+    return problem.inputs.dtype
+
+
+def _in_one_precision(problem: Problem) -> Problem:
+    """The problem as it is, or under autocast in the precision of the parameters."""
+    dtype = next((p.dtype for p in problem.cell.parameters()), problem.inputs.dtype)
+    return problem if problem.inputs.dtype == dtype else problem.to(dtype)

@@ -115,61 +115,78 @@ static void pack_right(const Right *rights, long from, long vectors, const Steps
     }
 }
 
+// For each tile of HIGH left entries, its products with VECTORS blocks of right entries, added to
+// the tile's sums.
 template <int VECTORS>
-static void add_products(const REAL *high, const REAL *wide, int depth, long tiles, REAL *sums, long row) {
-    for (long tile = 0; tile < tiles; tile++, sums += HIGH * row) {
+static void add_products(const REAL *high, const REAL *wide, int depth, long tiles, REAL *sums) {
+    for (long tile = 0; tile < tiles; tile++, high += BLOCK * HIGH, sums += HIGH * VECTORS * LANES) {
+        // The sums are needed at the end only: they come from far while the products are made.
+        EACH(i, HIGH * VECTORS) __builtin_prefetch(sums + i * LANES, 1);
         V acc[HIGH][VECTORS];
-        for (int i = 0; i < HIGH; i++) for (int j = 0; j < VECTORS; j++) acc[i][j] = load(sums + i * row + j * LANES);
-        const REAL *a = high + tile * BLOCK * HIGH, *w = wide;
+        EACH(i, HIGH) EACH(j, VECTORS) acc[i][j] = splat(0);
+        const REAL *a = high, *w = wide;
         for (int k = 0; k < depth; k++, w += WIDE * LANES, a += HIGH) {
             V v[VECTORS];
-            for (int j = 0; j < VECTORS; j++) v[j] = load(w + j * LANES);
-            for (int i = 0; i < HIGH; i++) {
+            EACH(j, VECTORS) v[j] = load(w + j * LANES);
+            EACH(i, HIGH) {
                 const V r = splat(a[i]);
-                for (int j = 0; j < VECTORS; j++) acc[i][j] += r * v[j];
+                EACH(j, VECTORS) acc[i][j] += r * v[j];
             }
         }
-        for (int i = 0; i < HIGH; i++) for (int j = 0; j < VECTORS; j++) store(sums + i * row + j * LANES, acc[i][j]);
+        EACH(i, HIGH) EACH(j, VECTORS) {
+            REAL *to = sums + (i * VECTORS + j) * LANES;
+            store(to, load(to) + acc[i][j]);
+        }
     }
 }
 
-// sums[i, :] += the sum over rows r of left[r, i] right[r, :], where the rows of the left are
-// `left_row` apart, `lefts` name some of its entries (`count` of them), and the right sides lie
-// side by side, each padded to whole vectors. `space` holds what is packed.
+// Entries of the left side in tiles of HIGH, [tile][row][HIGH], by a few rows at a time.
+static void pack_left(const REAL *left, long left_row, int depth, const Left *lefts, long count, long from,
+                      long tiles, REAL *to) {
+    enum { FEW = 8 };
+    for (int k0 = 0; k0 < depth; k0 += FEW) {
+        const int k1 = depth - k0 < FEW ? depth : k0 + FEW;
+        const Left *part = lefts;
+        long skip = from * HIGH;
+        for (; skip >= part->rows && skip; part++) skip -= part->rows;
+        for (long tile = 0; tile < tiles; tile++) {
+            REAL *out = to + tile * BLOCK * HIGH;
+            if (part->rows - skip >= HIGH) {
+                const REAL *rows = left + part->start + skip;
+                for (int k = k0; k < k1; k++) __builtin_memcpy(out + k * HIGH, rows + k * left_row, HIGH * sizeof(REAL));
+                skip += HIGH;
+            } else for (int i = 0; i < HIGH; i++) {
+                const bool some = (from + tile) * HIGH + i < count;
+                if (some && skip == part->rows) { part++; skip = 0; }
+                for (int k = k0; k < k1; k++) out[k * HIGH + i] = some ? left[k * left_row + part->start + skip] : 0;
+                skip += some;
+            }
+            if (skip == part->rows && (from + tile + 1) * HIGH < count) { part++; skip = 0; }
+        }
+    }
+}
+
+// sums += left[r, :]' right[r, :] over rows r, where the rows of the left are `left_row` apart,
+// `lefts` name some of its entries (`count` of them), and the right sides lie side by side, each
+// padded to whole vectors. The sums lie in blocks of WIDE vectors of right entries, [block][left
+// entry][vector]. `space` holds what is packed.
 static void accumulate(const Team &a, const Steps &s, const REAL *left, long left_row, const Left *lefts,
                        long count, const Right *rights, long vectors, REAL *sums, REAL *space) {
     const long total = (s.high - s.low) * s.width, all = (count + HIGH - 1) / HIGH;
-    const long from = a.from(all), tiles = a.to(all) - from, row = vectors * LANES;
+    const long from = a.from(all), tiles = a.to(all) - from;
     REAL *wide = space, *high = space + BLOCK * WIDE * LANES;
-    sums += from * HIGH * row;
     for (long r0 = 0; r0 < total && tiles > 0; r0 += BLOCK) {
         const int depth = total - r0 < BLOCK ? total - r0 : BLOCK;
-        long part = 0, done = 0;
-        for (long m = 0; m < from * HIGH; m++) if (++done == lefts[part].rows) { part++; done = 0; }
-        for (long tile = 0; tile < tiles; tile++) {
-            long entry[HIGH];
-            for (int i = 0; i < HIGH; i++) {
-                const bool some = (from + tile) * HIGH + i < count;
-                entry[i] = some ? lefts[part].start + done : -1;
-                if (some && ++done == lefts[part].rows) { part++; done = 0; }
-            }
-            const REAL *rows = left + r0 * left_row;
-            REAL *to = high + tile * BLOCK * HIGH;
-            bool together = true;
-            for (int i = 1; i < HIGH; i++) together &= entry[i] == entry[0] + i;
-            if (together) for (int k = 0; k < depth; k++) __builtin_memcpy(to + k * HIGH, rows + k * left_row + entry[0], HIGH * sizeof(REAL));
-            else for (int k = 0; k < depth; k++) for (int i = 0; i < HIGH; i++)
-                to[k * HIGH + i] = entry[i] < 0 ? 0 : rows[k * left_row + entry[i]];
-        }
+        pack_left(left + r0 * left_row, left_row, depth, lefts, count, from, tiles, high);
         for (long v = 0; v < vectors; v += WIDE) {
             const long here = vectors - v < WIDE ? vectors - v : WIDE;
             pack_right(rights, v, here, s, r0, depth, wide);
-            REAL *to = sums + v * LANES;
+            REAL *to = sums + (v * all + from * here) * HIGH * LANES;
             switch (here) {
-                case 4: add_products<4>(high, wide, depth, tiles, to, row); break;
-                case 3: add_products<3>(high, wide, depth, tiles, to, row); break;
-                case 2: add_products<2>(high, wide, depth, tiles, to, row); break;
-                default: add_products<1>(high, wide, depth, tiles, to, row);
+                case 4: add_products<4>(high, wide, depth, tiles, to); break;
+                case 3: add_products<3>(high, wide, depth, tiles, to); break;
+                case 2: add_products<2>(high, wide, depth, tiles, to); break;
+                default: add_products<1>(high, wide, depth, tiles, to);
             }
         }
     }
@@ -185,13 +202,19 @@ static void add_rows(const Team &a, const Steps &s, const REAL *left, long row, 
     }
 }
 
-// A part of the sums, added up over `count` threads that lie `apart`, to where it belongs.
-static void deliver(const Team &a, const REAL *sums, long apart, long count, long row, long rows, long columns,
-                    REAL *to, long row_stride, long column_stride) {
+// Part of the sums of `count` threads, which lie `apart`, added to the matrix that it belongs to:
+// rows and columns from (down, across) on of sums of `all` left entries and `vectors`.
+static void deliver(const Team &a, const REAL *sums, long apart, long count, long all, long vectors, long down,
+                    long across, long rows, long columns, REAL *to, long row_stride, long column_stride) {
     for (long i = rows * a.me / a.team; i < rows * (a.me + 1) / a.team; i++)
-        for (long j = 0; j < columns; j++) {
-            REAL sum = sums[i * row + j];
-            for (long s = 1; s < count; s++) sum += sums[s * apart + i * row + j];
-            to[i * row_stride + j * column_stride] += sum;
+        for (long j = 0; j < columns; j += LANES) {
+            const long v = across + j / LANES, block = v / WIDE * WIDE;
+            const long wide = vectors - block < WIDE ? vectors - block : WIDE;
+            const REAL *from = sums + (block * all + (down + i) * wide + v - block) * LANES;
+            V sum = load(from);
+            for (long s = 1; s < count; s++) sum += load(from + s * apart);
+            REAL *row = to + i * row_stride + j * column_stride;
+            if (column_stride == 1 && columns - j >= LANES) store(row, load(row) + sum);
+            else for (int k = 0; k < LANES && j + k < columns; k++) row[k * column_stride] += sum[k];
         }
 }

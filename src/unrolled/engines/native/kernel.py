@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from ...graph import Graph
 from ...graph.graph import reachable
 from ...graph.nodes import Parameter
 from .build import load, target_for
-from .passes import Backward, Forward
+from .passes import Backward, Forward, Pass
 from .plan import Plan
 
 # Bytes from which an array is worth large pages.
@@ -66,9 +67,6 @@ class Kernel:
     Arguments:
         forced: numbers of the state components that given values replace.
         lean: whether only states are kept for the backward pass.
-
-    Raises:
-        CompilerFailed: it cannot be built.
     """
 
     def __init__(
@@ -81,27 +79,47 @@ class Kernel:
         self.dtype = dtype
         self.plan = Plan(graph, target_for(REALS[dtype]), forced, lean=lean)
         self._forward = Forward(self.plan)
-        self._run_forward = load(self._forward.source).forward
-        self._backward: dict[bool, tuple[Backward, Any]] = {}
+        self._backward: dict[bool, Backward] = {}
+        self._functions: dict[Pass, Any] = {}
         self._tensors = dict(graph.read_tensors())
-        self._are_parameters = all(isinstance(base, Parameter) for base in self.plan.bases)
         self._needed = reachable(self.plan.bases)
+        self.reads_parameters_as_they_are = all(
+            isinstance(base, Parameter) for base in self.plan.bases
+        )
 
     def source(self) -> str:
         """The generated C++ of both passes, without what all kernels share."""
-        passes = (self._forward.source, Backward(self.plan).source)
+        passes = (self._forward.source, self._backward_of(True).source)
         return "\n".join(text[text.index("struct Memory") :] for text in passes)
 
-    def _backward_of(self, wants_x: bool) -> tuple[Backward, Any]:
-        """The backward pass, built at its first use."""
+    def build(self, wants_x: bool | None) -> None:
+        """Compile the forward pass and, unless `wants_x` is None, the backward pass beside it.
+
+        Arguments:
+            wants_x: whether the backward pass gives the gradient of x.
+
+        Raises:
+            CompilerFailed: one of them cannot be built.
+        """
+        wanted: list[Pass] = [self._forward]
+        if wants_x is not None:
+            wanted.append(self._backward_of(wants_x))
+        missing = [one for one in wanted if one not in self._functions]
+        if missing:
+            texts = [one.source for one in missing]
+            with ThreadPoolExecutor(len(missing)) as pool:
+                libraries = list(pool.map(load, texts))
+            for one, library in zip(missing, libraries, strict=True):
+                self._functions[one] = getattr(library, one.name)
+
+    def _backward_of(self, wants_x: bool) -> Backward:
         if wants_x not in self._backward:
-            made = Backward(replace(self.plan, wants_x=wants_x))
-            self._backward[wants_x] = made, load(made.source).backward
+            self._backward[wants_x] = Backward(replace(self.plan, wants_x=wants_x))
         return self._backward[wants_x]
 
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
-        if self._are_parameters:
+        if self.reads_parameters_as_they_are:
             return [self._tensors[base.name].contiguous() for base in self.plan.bases]  # pyright: ignore
         known = self.plan.graph.fixed_values(self._tensors, self._needed)
         return [known[base].to(self.dtype).contiguous() for base in self.plan.bases]
@@ -123,7 +141,7 @@ class Kernel:
         """
         plan, (batch, time, _) = self.plan, x.shape
         made = self._forward
-        x = self._rows_of(x)
+        x = self.rows_of(x)
         kept = self._empty(time if keep else 1, batch, plan.kept_row)
         run = Run(x, [], kept, [])
         numbers = self._split(batch, made.weights.size)
@@ -148,7 +166,7 @@ class Kernel:
         if lengths is not None:
             lengths = lengths.contiguous()
             numbers["lengths"] = lengths.data_ptr()
-        _call(self._run_forward, made.fields, arrays, numbers)
+        _call(self._functions[made], made.fields, arrays, numbers)
         return run
 
     def backward(
@@ -168,7 +186,8 @@ class Kernel:
             wants_x: whether the gradient of x is needed.
             forced: as the forward pass had them.
         """
-        made, function = self._backward_of(wants_x)
+        made = self._backward_of(wants_x)
+        self.build(wants_x)
         plan, (batch, time, _) = made.plan, run.x.shape
         numbers = self._split(batch, made.weights.size)
         threads = numbers["threads"]
@@ -203,7 +222,7 @@ class Kernel:
             arrays[f"base{n}"], arrays[f"gradient_of_base{n}"] = base, gradient
         if wants_x:
             arrays["dx"] = self._empty(time, batch, plan.x.size)
-        _call(function, made.fields, arrays, numbers)
+        _call(self._functions[made], made.fields, arrays, numbers)
         initial = [arrays[f"gradient{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
         dx = arrays["dx"][:, :, : plan.x.size].transpose(0, 1) if wants_x else None
         return dx, initial, found, of_forced
@@ -220,7 +239,7 @@ class Kernel:
             "by_entries": by_entries,
         }
 
-    def _rows_of(self, x: Tensor) -> Tensor:
+    def rows_of(self, x: Tensor) -> Tensor:
         if self.plan.copies_x:
             padded = self._empty(x.shape[1], x.shape[0], x.shape[2])
             padded[:, :, : x.shape[2]] = x.transpose(0, 1)

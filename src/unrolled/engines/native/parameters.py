@@ -104,26 +104,26 @@ class Gradients:
         lines = []
         for vector, fixed in self.totals:
             to, strides = self._address(fixed)
+            sums = f"1, {self.row // self.target.lanes}, 0"
+            across = self.adjoints[vector] // self.target.lanes
+            shape = f"{sums}, {across}, 1, {vector.size}"
             stride = strides[-1] if strides else 1
-            lines.append(self._delivery(self.adjoints[vector], 0, 1, vector.size, to, 0, stride))
+            lines.append(self._delivery(0, shape, to, 0, stride))
         for group, start in zip(self.groups, self.starts, strict=True):
-            width = self._vectors(group) * self.target.lanes
+            sums = f"{self._high(group)}, {self._vectors(group)}"
             for left, right, fixed in group.terms:
                 down = sum(n.size for n in group.lefts[: group.lefts.index(left)])
                 before = group.rights[: group.rights.index(right)]
-                across = sum(self.target.padded(n.size) for n in before)
+                across = sum(self.target.padded(n.size) for n in before) // self.target.lanes
+                shape = f"{sums}, {down}, {across}, {left.size}, {right.size}"
                 to, strides = self._address(fixed)
-                at = start + down * width + across
-                size = (left.size, right.size)
-                lines.append(self._delivery(at, width, *size, to, *strides))
+                lines.append(self._delivery(start, shape, to, *strides))
         # Two may add to the same matrix.
         return [text for line in lines for text in (line, "a.wait_for_all();")]
 
-    def _delivery(
-        self, at: int, width: int, rows: int, columns: int, to: str, down: int, across: int
-    ) -> str:
-        given = f"a.sums + {at}, {self.size}, count, {width}, {rows}, {columns}"
-        return f"deliver(a, {given}, {to}, {down}, {across});"
+    def _delivery(self, start: int, shape: str, to: str, down: int, across: int) -> str:
+        sums = f"a.sums + {start}, {self.size}, count"
+        return f"deliver(a, {sums}, {shape}, {to}, {down}, {across});"
 
     def _high(self, group: Group) -> int:
         return -(-sum(node.size for node in group.lefts) // 6) * 6

@@ -26,7 +26,15 @@ TEAM = ("B", "threads", "by_entries", "me", "team", "first", "last", "part", "pa
 
 
 class Pass:
-    """What both passes have in common."""
+    """What both passes have in common.
+
+    Attributes:
+        name: of the function.
+        source: the C++ of it.
+    """
+
+    name: str
+    source: str
 
     def __init__(self, plan: Plan):
         self.plan = plan
@@ -77,9 +85,9 @@ class Pass:
             "a.wait_for_all();",
         ]
 
-    def _function(self, name: str, body: Sequence[str]) -> list[str]:
+    def _function(self, body: Sequence[str]) -> list[str]:
         return [
-            f'extern "C" void {name}(const Memory *memory) {{',
+            f'extern "C" void {self.name}(const Memory *memory) {{',
             "    #pragma omp parallel num_threads(memory->threads) if (memory->threads > 1)",
             "    {",
             *_indented(_indented(body)),
@@ -90,6 +98,8 @@ class Pass:
 
 class Forward(Pass):
     """All steps of a plan, first to last."""
+
+    name = "forward"
 
     @cached_property
     def weights(self) -> Weights:
@@ -105,10 +115,10 @@ class Forward(Pass):
         return sum(self.plan.target.padded(node.size) for node in self._scratch)
 
     @cached_property
-    def source(self) -> str:
+    def source(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         plan, places = self.plan, {**self._scratch, **self.plan.kept}
         writer = Writer(
-            plan.forward, plan.target, "forward", places, self._stores(), self.weights.places
+            plan.forward, plan.target, self.name, places, self._stores(), self.weights.places
         )
         own = [line for k in range(len(plan.states)) for line in self._first(k)]
         if self.scratch_row:
@@ -120,7 +130,7 @@ class Forward(Pass):
             *_indented(writer.calls()),
             "}",
         ]
-        lines = [*self._struct(), *writer.stages(), *self._function("forward", body)]
+        lines = [*self._struct(), *writer.stages(), *self._function(body)]
         return "\n".join([preamble(plan.target), *lines, ""])
 
     def _stores(self) -> Stores:
@@ -161,6 +171,8 @@ class Forward(Pass):
 class Backward(Pass):
     """All steps of a plan, last to first, and the gradients of parameters."""
 
+    name = "backward"
+
     @cached_property
     def weights(self) -> Weights:
         plan = self.plan
@@ -188,7 +200,7 @@ class Backward(Pass):
         return sum(self.plan.target.padded(node.size) for node in self._scratch)
 
     @cached_property
-    def source(self) -> str:
+    def source(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         plan, gradients = self.plan, self.gradients
         incoming = {node.name: node for node in plan.derivative.inputs}
         carried = {
@@ -196,7 +208,7 @@ class Backward(Pass):
         }
         places = {**self._scratch, **self._adjoints, **carried, **plan.kept}
         writer = Writer(
-            plan.backward, plan.target, "backward", places, self._stores(), self.weights.places
+            plan.backward, plan.target, self.name, places, self._stores(), self.weights.places
         )
         own = [line for k in range(len(plan.states)) for line in self._last(k)]
         if self.scratch_row:
@@ -223,7 +235,7 @@ class Backward(Pass):
             *gradients.deliver(),
         ]
         start = [*self._start(self.weights, own), "a.width = a.last - a.first;"]
-        lines = [*self._struct(), *writer.stages(), *self._function("backward", [*start, *body])]
+        lines = [*self._struct(), *writer.stages(), *self._function([*start, *body])]
         return "\n".join([preamble(plan.target), *lines, ""])
 
     def _stores(self) -> Stores:

@@ -104,7 +104,9 @@ class Plan:
 
     @cached_property
     def adjoint_row(self) -> int:
-        return sum(self.target.padded(node.size) for node in self.adjoints)
+        row = sum(self.target.padded(node.size) for node in self.adjoints)
+        # Rows that lie powers of two apart would share a few lines of the cache.
+        return row if row % 128 else row + self.target.lanes
 
     def _vectors(self, term: object) -> Iterable[Node]:
         if isinstance(term, Outer):

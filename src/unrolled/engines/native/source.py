@@ -244,7 +244,7 @@ class _Body:
             f"INLINE void {self.name}(const Memory &a, long t, long b, int p) {{",
             *(f"    REAL *const {n} = {p.pointer};" for p, n in self.pointers.items()),
             *(f"    {line}" for line in products),
-            "    for (int m = 0; m < ROWS; m++) for (int u = 0; u < UNITS; u++) {",
+            "    FOR(m, ROWS) FOR(u, UNITS) {",
             f"        const int j = (p * {self.tile.units} + u) * LANES;",
             *(f"        {line}" for line in tail),
             "    }",
@@ -290,15 +290,22 @@ class _Body:
         row = self.writer.target.padded(self.stage.size)
         lines = [
             f"V acc[ROWS][{sums}][UNITS];",
-            f"const REAL *w = {self._packed((self.index, 'w'))} + (long)p * {panel * units} * LANES;",
-            f"for (int g = 0; g < {sums}; g++) for (int u = 0; u < UNITS; u++) {{",
+            f"const REAL *w = {self._packed((self.index, 'w'))}"
+            f" + (long)p * {panel * units} * LANES;",
+            f"EACH(g, {sums}) EACH(u, UNITS) {{",
             f"    const V bias = load({self._packed((self.index, 'b'))} + g * {row}"
             f" + (p * {units} + u) * LANES);",
-            "    for (int m = 0; m < ROWS; m++) acc[m][g][u] = bias;",
+            "    EACH(m, ROWS) acc[m][g][u] = bias;",
             "}",
         ]
         for vector, columns in phases(self.stage):
             lines += self._phase(vector, columns)
+        # From registers to where the loop below can index them.
+        index = "[m][g][u]"
+        lines += [
+            f"V sum[ROWS][{sums}][UNITS];",
+            f"EACH(m, ROWS) EACH(g, {sums}) EACH(u, UNITS) sum{index} = acc{index};",
+        ]
         return lines
 
     def _phase(self, vector: Node, columns: Sequence[tuple[int, Affine]]) -> list[str]:
@@ -309,10 +316,8 @@ class _Body:
         return [
             f"for (int k = 0; k < {vector.size}; k++, w += {count} * UNITS * LANES) {{",
             f"    V v[{count}][UNITS];",
-            f"    for (int c = 0; c < {count}; c++) for (int u = 0; u < UNITS; u++)"
-            " v[c][u] = load(w + (c * UNITS + u) * LANES);",
-            f"    for (int m = 0; m < ROWS; m++) {{ const V r = splat(({row})[k]);"
-            f" for (int u = 0; u < UNITS; u++) {{{adds} }} }}",
+            f"    EACH(c, {count}) EACH(u, UNITS) v[c][u] = load(w + (c * UNITS + u) * LANES);",
+            f"    EACH(m, ROWS) {{ const V r = splat(({row})[k]); EACH(u, UNITS) {{{adds} }} }}",
             "}",
         ]
 
@@ -323,7 +328,7 @@ class _Body:
             if node in sums:
                 index, sum_ = sums[node]
                 others = [self._operand(other, lines) for other in sum_.others]
-                formula = " + ".join([f"acc[m][{index}][u]", *others])
+                formula = " + ".join([f"sum[m][{index}][u]", *others])
             else:
                 formula = self._formula(node, lines)
             self.known[node] = name = f"v{node.serial}"

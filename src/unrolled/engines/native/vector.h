@@ -13,6 +13,10 @@ typedef REAL V __attribute__((vector_size(LANES * sizeof(REAL))));
 typedef INT M __attribute__((vector_size(LANES * sizeof(REAL))));
 
 #define INLINE static inline __attribute__((always_inline))
+// A loop over a few numbers known to the compiler: as it is, or written out, so that what it indexes
+// stays in registers.
+#define FOR(i, n) _Pragma("GCC unroll 1") for (int i = 0; i < (n); i++)
+#define EACH(i, n) _Pragma("GCC unroll 32") for (int i = 0; i < (n); i++)
 
 INLINE V splat(REAL a) { return a - (V){}; }
 INLINE V load(const REAL *p) { V v; __builtin_memcpy(&v, p, sizeof v); return v; }

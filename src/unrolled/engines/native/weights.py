@@ -15,7 +15,7 @@ from .window import Window
 
 
 class Weights:
-    """Where the weights, biases and vectors of one program lie in `a.packed`, and what puts them there.
+    """Where the weights of one program lie in `a.packed`, and what puts them there.
 
     Attributes:
         places: offset of the weights (k, "w") and biases (k, "b") of stage k, and of each vector.

@@ -1,0 +1,58 @@
+"""The kernels of each cell, built at their first use."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+
+import torch
+
+from ...cells import Cell
+from .build import CompilerFailed
+from .graphs import kept_of
+from .kernel import Kernel
+
+
+class NoKernel(RuntimeError):
+    """A kernel could not be built; the message says why, in one line."""
+
+
+def kernel_of(
+    cell: Cell,
+    dtype: torch.dtype,
+    forced: tuple[str, ...] = (),
+    lean: bool = False,
+    wants_x: bool | None = None,
+) -> Kernel:
+    """The compiled step of a cell as it is now.
+
+    Arguments:
+        forced: names of the state components that given values replace.
+        lean: whether only states are kept for the backward pass.
+        wants_x: whether a backward pass will need the gradient of x; None where there will be
+            no backward pass. It is then built beside the forward pass, not after it.
+
+    Raises:
+        UnsupportedOperator: the graph does not know an operator of the step.
+        NoKernel: it cannot be built.
+    """
+    kept = kept_of(cell)
+    assert kept.graph is not None
+    key = (dtype, frozenset(forced), lean)
+    kernel = kept.kernels.get(key)
+    if kernel is None:
+        numbers = frozenset(k for k, name in enumerate(cell.state_sizes) if name in forced)
+        kernel = Kernel(kept.graph, dtype, numbers, lean)
+    try:
+        kernel.build(wants_x)
+    except CompilerFailed as error:
+        warn_of(str(error))
+        raise NoKernel(str(error)) from error
+    kept.kernels[key] = kernel
+    return kernel
+
+
+@cache
+def warn_of(reason: str) -> None:
+    """Say once why there are no kernels."""
+    warnings.warn(f"no native kernel can be built: {reason}", stacklevel=2)
