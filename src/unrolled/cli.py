@@ -3,13 +3,16 @@
     unrolled train TASK DATA [options]     unrolled check TASK DATA
     unrolled predict RUN [INPUT]           unrolled evaluate RUN DATA
     unrolled inspect RUN                   unrolled demo [TASK]
-    unrolled draw CELL [FILE]
+    unrolled draw CELL [FILE]              unrolled engines [CELL]
 
 What belongs to one task (its options, what it prints) is in the task's own `commands` module.
 Bad input ends with one line on standard error and exit status 2.
 """
 
+import shutil
 import sys
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +20,7 @@ import typer
 
 from . import __version__
 from .cells.lookup import make_cell
+from .engines.overview import choice, overview, verdicts
 from .graph import graph
 from .graph.drawing import is_row
 from .graph.drawing.forms import feeds_back_output
@@ -111,6 +115,30 @@ def draw(
     name = file or f"{type(made).__name__.lower()}.svg"
     path = step.draw(name, steps, level, network)
     typer.echo(f"drew      {path}")
+
+
+@app.command()
+def engines(
+    cell: Annotated[
+        str, typer.Argument(metavar="[cell]", help="A cell to ask them about, or FILE.py:Class.")
+    ] = "",
+    input_size: Annotated[int, typer.Option(min=1, help="Features of x.")] = 8,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Size of h.")] = 32,
+) -> None:
+    """Show the ways to compute a network here, or what each would do with a cell."""
+    if cell:
+        made = make_cell(cell, input_size, hidden_size)
+        _table(verdicts(made))
+        _table([("auto", choice(made))])
+    else:
+        _table(overview())
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> None:
+    width = max(60, shutil.get_terminal_size().columns)
+    for name, text in rows:
+        lines = textwrap.wrap(text, width - 10, break_long_words=False, break_on_hyphens=False)
+        typer.echo(f"{name:<10}" + ("\n" + " " * 10).join(lines))
 
 
 def _version(asked: bool) -> None:

@@ -33,7 +33,7 @@ class Quiet:
 def _make_trouble(trouble, folder, monkeypatch) -> str:
     """Break something, and what the warning must say of it."""
     if trouble == "broken compiler":
-        broken = build.Compiler("/bin/false", "broken")
+        broken = build.Compiler("false", "/bin/false", "broken")
         monkeypatch.setattr(build, "compiler", lambda: broken)
         return "/bin/false failed"
     if trouble == "no compiler":

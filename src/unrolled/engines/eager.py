@@ -27,6 +27,9 @@ class Eager:
             return "all that recurs is forced, so every step runs in one batch"
         return "the definition: one Python step at a time"
 
+    def equipment(self) -> str:
+        return f"any cell, one step of Python at a time, torch {torch.__version__}"
+
     def solve(self, problem: Problem) -> Solution:
         return _in_one_batch(problem) if everything_is_forced(problem) else _in_order(problem)
 

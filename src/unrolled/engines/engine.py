@@ -119,6 +119,10 @@ class Engine(Protocol):
         """What runs the problem and why that is a good choice, in one line."""
         ...
 
+    def equipment(self) -> str:
+        """What it is made of on this machine, in one line."""
+        ...
+
     def solve(self, problem: Problem) -> Solution:
         """Run the problem; called only where `refusal` returned None."""
         ...

@@ -60,6 +60,12 @@ class Vendor:
     def advantage(self, problem: Problem) -> str:
         return f"{library(problem)} through torch.nn"
 
+    def equipment(self) -> str:
+        one_dnn = "oneDNN" if torch.backends.mkldnn.is_available() else "no oneDNN"
+        cudnn: Any = torch.backends.cudnn
+        found = f"cuDNN {cudnn.version()}" if cudnn.is_available() else "no cuDNN"
+        return f"torch.nn's kernels for Elman, LSTM and GRU: {one_dnn}, {found}"
+
     def solve(self, problem: Problem) -> Solution:
         kernel = kernel_for(problem.cell)
         assert kernel is not None, "solve is called only where refusal returned None"

@@ -1,6 +1,6 @@
 """Record what a step does as a list of aten operators, with the batch left symbolic.
 
-The step is traced twice by `make_fx`, with two batch sizes. A dimension that differs between the
+The step is recorded twice, with two batch sizes. A dimension that differs between the
 two traces is a batch; everything else is a number that the step fixes. Mutations are made
 functional, so that `h *= 0.5` or `gates[:, :4].sigmoid_()` trace like their pure forms.
 """
@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from .recorder import ReadsValue, Recording, record
 
 # Neither is 1, which broadcasts.
 BATCHES = (2, 3)
@@ -62,7 +64,7 @@ class Call:
     """One operator of a trace.
 
     Attributes:
-        node: as `make_fx` wrote it.
+        node: as it was recorded.
         shapes: of its result, or of each of its results; None where it is not a tensor.
     """
 
@@ -120,8 +122,8 @@ def trace(
         UnsupportedOperator: the function branches on values, or differently by batch size.
     """
     copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
-    modules = [_recorded(function, copies, values(batch)) for batch in BATCHES]
-    first, second = (list(module.graph.nodes) for module in modules)
+    recorded = [_recorded(function, copies, values(batch)) for batch in BATCHES]
+    first, second = (list(recording.nodes) for recording in recorded)
     if [n.target for n in first[:-1]] != [n.target for n in second[:-1]]:
         raise UnsupportedOperator("the step", "", "does something else for another batch size")
     calls = tuple(
@@ -130,10 +132,9 @@ def trace(
     )
     for a, b in zip(first, second, strict=True):
         if a.op == "get_attr":
-            one, other = getattr(modules[0], str(a.target)), getattr(modules[1], str(b.target))
-            if isinstance(one, Tensor) and not _alike(one, other):
+            one, other = (r.constants[str(n.target)] for r, n in zip(recorded, (a, b), strict=True))
+            if not _alike(one, other):
                 raise UnsupportedOperator("a constant", "", "depends on the size of the batch")
-    held = {str(n.target): getattr(modules[0], str(n.target)) for n in first if n.op == "get_attr"}
     results = tuple(pytree.tree_leaves(first[-1].args[0]))
 
     def line_of(node: fx.Node) -> str:
@@ -141,7 +142,7 @@ def trace(
         return _line(function, copies, values(BATCHES[0]), node.target, len(earlier))
 
     _refuse_batch_as_number(first, second, line_of)
-    return Trace(calls, held, results, line_of)
+    return Trace(calls, recorded[0].constants, results, line_of)
 
 
 def check_tuple(who: str, names: Sequence[str], result: Any) -> None:
@@ -180,19 +181,17 @@ def refuse_custom_gradients(results: Any) -> None:
         pending.extend(earlier for earlier, _ in node.next_functions if earlier is not None)
 
 
-def _recorded(function: Callable[..., Any], tensors: dict[str, Tensor], values: list) -> Any:
-    from torch.fx.experimental.proxy_tensor import make_fx
-
+def _recorded(function: Callable[..., Any], tensors: dict[str, Tensor], values: list) -> Recording:
     # Without gradients autograd saves nothing, so a `detach` in the trace is the function's own.
-    pure = torch.func.functionalize(function, remove="mutations")
     with _quietly(), torch.no_grad():
         try:
-            return make_fx(pure)(tensors, *values)
+            return record(function, tensors, *values)
         except RuntimeError as error:
             line = user_line(traceback.extract_tb(error.__traceback__))
-            reads = "tracing tensor" in str(error) or "data-dependent" in str(error)
-            first = str(error).partition("\n")[0]
-            reason = "reads the value of a tensor" if reads else f"cannot be traced: {first}"
+            reason = "reads the value of a tensor"
+            if not isinstance(error, ReadsValue):
+                first = str(error).partition("\n")[0]
+                reason = f"cannot be traced: {first}"
             raise UnsupportedOperator("the step", line, reason) from error
 
 

@@ -17,24 +17,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..cells import Cell
+from ..engines import Engine
 from ..unroll import unroll
 
 
-def unroll_dilated(cell: Cell, inputs: Tensor, dilation: int) -> Tensor:
+def unroll_dilated(
+    cell: Cell, inputs: Tensor, dilation: int, engine: str | Engine = "auto"
+) -> Tensor:
     """Outputs of `cell` where step t continues from step t - `dilation`, [B, T, H].
 
     Arguments:
         cell: the step.
         inputs: [B, T, I].
         dilation: from 1, an ordinary unroll, up.
+        engine: as `unroll` takes it.
     """
     if dilation == 1:
-        return unroll(cell, inputs).outputs
+        return unroll(cell, inputs, engine=engine).outputs
     batch, time, _ = inputs.shape
     # Padded in front, so that the last step is a whole number of dilations from the start.
     padded = F.pad(inputs, (0, 0, -time % dilation, 0))
     strands = padded.unflatten(1, (-1, dilation)).transpose(1, 2).flatten(0, 1)  # [B d, T/d, I]
-    outputs = unroll(cell, strands).outputs
+    outputs = unroll(cell, strands, engine=engine).outputs
     woven = outputs.unflatten(0, (batch, dilation)).transpose(1, 2).flatten(1, 2)
     return woven[:, -time:]
 
@@ -47,9 +51,14 @@ class DilatedStack(nn.Module):
         dilations: one for each cell.
         dropout: on what each layer but the first reads; the last layer's output is not dropped.
 
+    Attributes:
+        engine: what `unroll` is called with.
+
     Raises:
         ValueError: numbers of cells and dilations differ, or the sizes do not fit.
     """
+
+    engine: str | Engine = "auto"
 
     def __init__(self, cells: Sequence[Cell], dilations: Sequence[int], dropout: float = 0.0):
         super().__init__()
@@ -67,6 +76,6 @@ class DilatedStack(nn.Module):
         for depth, (cell, dilation) in enumerate(zip(self.cells, self.dilations, strict=True)):
             assert isinstance(cell, Cell)
             read = self.dropout(x) if depth else x
-            outputs = unroll_dilated(cell, read, dilation)
+            outputs = unroll_dilated(cell, read, dilation, self.engine)
             x = x + outputs if depth else outputs
         return x

@@ -15,6 +15,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ from .source import Target
 
 OPTIONS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 SHARED = ("-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w")
+
+
+COMPILERS = ("g++", "clang++", "c++")
 
 
 class CompilerFailed(RuntimeError):
@@ -34,10 +38,12 @@ class Compiler:
     """A C++ compiler.
 
     Attributes:
+        name: that it was asked for by.
         path: of the program.
         version: its first line of `--version`.
     """
 
+    name: str
     path: str
     version: str
 
@@ -48,14 +54,22 @@ def compiler() -> Compiler | None:
     if os.name == "nt":
         # Kernels take `long` for 64 bits, which it is not there.
         return None
-    for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
-        path = shutil.which(name) if name else None
-        if path is None:
-            continue
-        asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        if asked.returncode == 0:
-            return Compiler(path, asked.stdout.splitlines()[0])
-    return None
+    named = os.environ.get("CXX")
+    found = [tried for name in (named, *COMPILERS) if name and (tried := _asked(name))]
+    if named and not (found and found[0].name == named):
+        instead = f"{found[0].path} is taken" if found else "there is no other"
+        warnings.warn(f"CXX names {named}, which is no compiler; {instead}", stacklevel=2)
+    return found[0] if found else None
+
+
+def _asked(name: str) -> Compiler | None:
+    """What a program says of its version, if it is a compiler."""
+    path = shutil.which(name)
+    if path is None:
+        return None
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    lines = answer.stdout.splitlines()
+    return Compiler(name, path, lines[0]) if answer.returncode == 0 and lines else None
 
 
 @cache
@@ -84,6 +98,13 @@ def cache_folder() -> Path:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "unrolled"
+
+
+def cache_facts() -> str:
+    """Where kernels are kept, and how many there are."""
+    folder = cache_folder()
+    sizes = [file.stat().st_size for file in folder.glob("*.so")] if folder.is_dir() else []
+    return f"{len(sizes)} kernels ({sum(sizes) / 1e6:.1f} MB) in {folder}"
 
 
 def load(source: str) -> ctypes.CDLL:
@@ -128,6 +149,8 @@ def _compile(found: Compiler, source: str, path: Path) -> None:
         if run.returncode != 0:
             first = next((line for line in run.stderr.splitlines() if "error" in line), run.stderr)
             raise CompilerFailed(f"{found.path} failed: {' '.join(first.split())[:200]}")
+        if not library.is_file():
+            raise CompilerFailed(f"{found.path} wrote no library")
         os.replace(library, path)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from ...graph import UnsupportedOperator
 from ..eager import everything_is_forced
 from ..engine import Problem, Solution
-from .build import compiler
+from .build import cache_facts, compiler, registers
 from .differentiable import states_of
 from .kernel import REALS, Kernel
 from .kernels import NoKernel, kernel_of, warn_of
@@ -21,6 +21,7 @@ from .kernels import NoKernel, kernel_of, warn_of
 # Steps from which the engine is as fast as any other, for all cells and sizes that
 # benchmarks/engines.py tries.
 FEWEST_STEPS = 4
+NO_COMPILER = "there is no C++ compiler (g++, clang++ or c++; CXX names another)"
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,8 @@ class Native:
         if _has_hooks(problem.cell):
             return "the cell has hooks, which compiled code passes by"
         if compiler() is None:
-            reason = "there is no C++ compiler (g++, clang++ or c++; CXX names another)"
-            warn_of(reason)
-            return reason
+            warn_of(NO_COMPILER)
+            return NO_COMPILER
         try:
             self._kernel(problem)
         except (UnsupportedOperator, NoKernel) as error:
@@ -70,6 +70,16 @@ class Native:
         if _is_autocast():
             how += f", in {str(_precision(problem)).removeprefix('torch.')} under autocast too"
         return how
+
+    def equipment(self) -> str:
+        found, (width, _) = compiler(), registers()
+        threads = torch.get_num_threads()
+        if found is None:
+            return NO_COMPILER
+        return (
+            f"any cell whose graph is known, on the CPU: {found.version} at {found.path}, vectors "
+            f"of {8 * width} bits, {threads} thread{'s' if threads > 1 else ''}, {cache_facts()}"
+        )
 
     def solve(self, problem: Problem) -> Solution:
         with torch.autocast("cpu", enabled=False):

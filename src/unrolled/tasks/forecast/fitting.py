@@ -80,7 +80,7 @@ class Fit:
         owner.plan_ = self._plan()
         architecture = self._architecture(alone, linear)
         path = LinearPath(linear.form, linear.weights)
-        model = architecture.build(owner.make_cell, path).to(self.device)
+        model = architecture.build(owner.make_cell, path).to(self.device).use(owner.engine)
         crossed = CrossFitted(linear, self.split.train_ends, self.device)
         first = self._first(architecture)
         targets = [series.target for series in self.data]

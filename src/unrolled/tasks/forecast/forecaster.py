@@ -23,6 +23,7 @@ from sklearn.exceptions import NotFittedError
 
 from ...cells import Cell, by_name
 from ...data import DataError, Finding, Schema, SeriesSet, read_series
+from ...engines import BY_NAME as ENGINES
 from ...naming import one_of
 from ...training import History
 from ...unroll import unroll
@@ -81,6 +82,7 @@ class Forecaster(BaseEstimator):
         seed: of weights, batches and dropout. The same seed, data and machine give the same
             numbers.
         device: "auto", "cpu", "cuda", ...
+        engine: what unrolls the network: "auto" or a name that `unroll` takes.
 
     Attributes (after `fit`):
         fitted_: the trained model with all that it takes to use it.
@@ -114,6 +116,7 @@ class Forecaster(BaseEstimator):
         min_length: int | None = None,
         seed: int = 0,
         device: str = "auto",
+        engine: str = "auto",
     ):
         self.cell = cell
         self.horizon = horizon
@@ -131,6 +134,7 @@ class Forecaster(BaseEstimator):
         self.min_length = min_length
         self.seed = seed
         self.device = device
+        self.engine = engine
 
     def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> "Forecaster":
         """Learn from a table; the end of every series is held out to validate.
@@ -236,9 +240,12 @@ class Forecaster(BaseEstimator):
     @property
     def engine_(self) -> tuple[str, str]:
         """The engine that unrolls the network's first layer, and why."""
-        cell = self._fitted().model.stack.cells[0]
+        fitted = self._fitted()
+        cell, dilation = fitted.model.stack.cells[0], fitted.model.stack.dilations[0]
         assert isinstance(cell, Cell)
-        run = unroll(cell, next(cell.parameters()).new_zeros(1, 1, cell.input_size))
+        steps = max(1, fitted.architecture.chunking.steps // dilation)
+        inputs = next(cell.parameters()).new_zeros(1, steps, cell.input_size)
+        run = unroll(cell, inputs, engine=self.engine)
         return run.engine, run.why
 
     def _fitted(self) -> Fitted:
@@ -249,6 +256,7 @@ class Forecaster(BaseEstimator):
     def check_arguments(self) -> None:
         """Raise ValueError, naming the argument, if one makes no sense."""
         one_of(self.decoder, DECODERS, "decoder")
+        one_of(self.engine, ("auto", *ENGINES), "engine")
         check_levels(self.quantiles)
         if isinstance(self.cell, str):
             by_name(self.cell)

@@ -124,6 +124,8 @@ class RecurrentHead(nn.Module):
     in advance about it.
     """
 
+    engine: str = "auto"
+
     def __init__(self, cell: Cell, outputs: int):
         super().__init__()
         self.cell = cell
@@ -133,7 +135,8 @@ class RecurrentHead(nn.Module):
         """Outputs [n, H, outputs] from [n, hidden], [n, H, C] and [n, H, K]."""
         context = context[:, None].expand(-1, candidates.shape[1], -1)
         limited = candidates.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)
-        run = unroll(self.cell, torch.cat([context, limited, ahead], dim=-1))
+        read = torch.cat([context, limited, ahead], dim=-1)
+        run = unroll(self.cell, read, engine=self.engine)
         return self.linear(run.outputs)
 
 
@@ -180,6 +183,13 @@ class ForecastModel(nn.Module):
         self.stretch: Tensor
         self.register_buffer("stretch", torch.ones(len(levels)))
         self.distances = nn.Parameter(torch.zeros(horizon, len(levels) - 1))
+
+    def use(self, engine: str) -> "ForecastModel":
+        """The same model, whose networks are unrolled by `engine`."""
+        self.stack.engine = engine
+        if isinstance(self.head, RecurrentHead):
+            self.head.engine = engine
+        return self
 
     @property
     def median(self) -> int:

@@ -67,6 +67,7 @@ class Modelling:
     min_length: Annotated[int | None, _option("Leave shorter series out.")] = None
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto"
+    engine: Annotated[str, typer.Option(help="auto, native, vendor, eager.")] = "auto"
 
     def forecaster(self, data: SeriesSet) -> Forecaster:
         """A forecaster for `data` with these arguments, checked."""

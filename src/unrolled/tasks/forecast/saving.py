@@ -54,11 +54,12 @@ def _config(forecaster: Forecaster, history: dict[str, Any]) -> dict[str, Any]:
         "format": FORMAT,
         "unrolled": __version__,
         "task": "forecast",
-        # The device is that of the machine that opens the run.
+        # Device and engine are those of the machine that opens the run.
         "arguments": {
             **forecaster.get_params(),
             "cell": fitted.architecture.cell,
             "device": "auto",
+            "engine": "auto",
         },
         "own_cell": fitted.architecture.cell not in BY_NAME,
         "schema": fitted.schema.to_dict(),
@@ -120,7 +121,7 @@ def _fitted(forecaster: Forecaster, config: dict[str, Any], folder: Path) -> Fit
         schema=schema,
         scaling=Scaling.from_dict(config["scaling"]),
         architecture=architecture,
-        model=model.to(device).eval(),
+        model=model.to(device).eval().use(forecaster.engine),
         baselines=baselines.to(device),
         seasonal_scales={n: np.nan if s is None else s for n, s in scales.items()},
         trained_until=config["trained_until"],
