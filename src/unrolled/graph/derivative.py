@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -114,7 +115,7 @@ class Derivative(Graph):
         """
         given = self.given(values)
         known = self.values(given, parameters)
-        leading = torch.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
+        leading = np.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
         known = {
             node: value if isinstance(node, Fixed) else value.expand(*leading, node.size)
             for node, value in known.items()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -107,7 +108,7 @@ class Graph:
         if unknown := (parameters or {}).keys() - self.read_tensors().keys():
             raise ValueError(f"{self.name} has no parameter {', '.join(sorted(unknown))}")
         known = self.values(given, parameters)
-        leading = torch.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
+        leading = np.broadcast_shapes(*(value.shape[:-1] for value in given.values()))
         return tuple(
             known[node].expand(*leading, node.size)[..., 0]
             if name in self.scalars
@@ -315,5 +316,5 @@ def _filled(operands: Any, known: Mapping[Node, Tensor]) -> Any:
 
 
 def _concatenated(parts: list[Tensor]) -> Tensor:
-    leading = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+    leading = np.broadcast_shapes(*(part.shape[:-1] for part in parts))
     return torch.cat([part.expand(*leading, part.shape[-1]) for part in parts], dim=-1)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -103,7 +104,7 @@ class Jacobian:
     def _products(self, ones: Sequence[Sequence[int]], *values: Tensor) -> Tensor:
         """v' J for every vector v of zeros and ones, [vectors, ..., S]."""
         self.derivative.of.given(values)
-        leading = torch.broadcast_shapes(*(value.shape[:-1] for value in values))
+        leading = np.broadcast_shapes(*(value.shape[:-1] for value in values))
         vectors = values[0].new_zeros(len(ones), len(self.pattern))
         for row, entries in enumerate(ones):
             vectors[row, list(entries)] = 1
