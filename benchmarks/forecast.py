@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--cell", default="lstm")
     parser.add_argument("--decoder", default="direct")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -116,7 +117,9 @@ def main() -> None:
     print(f"{run.__doc__}\npublished: {published}")
     print(f"torch {torch.__version__}, {asked.threads} threads, {platform.processor() or 'cpu'}")
     for seed in range(asked.seeds):
-        forecaster = Forecaster(asked.cell, horizon=horizon, decoder=asked.decoder, seed=seed)
+        forecaster = Forecaster(
+            asked.cell, horizon=horizon, decoder=asked.decoder, seed=seed, engine=asked.engine
+        )
         began = time.perf_counter()
         row = run(forecaster, asked.data)
         seconds = time.perf_counter() - began
