@@ -82,6 +82,8 @@ class Native:
         )
 
     def solve(self, problem: Problem) -> Solution:
+        if not _is_autocast():
+            return self._solve(problem)
         with torch.autocast("cpu", enabled=False):
             return self._solve(_in_one_precision(problem))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -146,9 +146,9 @@ class Kernel:
         run = Run(x, [], kept, [])
         numbers = self._split(batch, made.weights.size)
         numbers |= {"T": time, "keep": keep, "kept_time": batch * plan.kept_row if keep else 0}
-        arrays = {"x": x, "kept": kept, "packed": self._flat(made.weights.size)}
-        if made.scratch_row:
-            arrays["scratch"] = self._empty(batch, made.scratch_row)
+        arrays = {"x": x, "kept": kept}
+        work, places = self._work(packed=made.weights.size, scratch=batch * made.scratch_row)
+        numbers |= places
         for k, start in enumerate(states):
             start = _by_entries(start)
             buffer = self._empty(time + 1, batch, start.shape[1])
@@ -167,6 +167,7 @@ class Kernel:
             lengths = lengths.contiguous()
             numbers["lengths"] = lengths.data_ptr()
         _call(self._functions[made], made.fields, arrays, numbers)
+        del work
         return run
 
     def backward(
@@ -197,13 +198,15 @@ class Kernel:
         arrays: dict[str, Tensor] = {
             "x": run.x,
             "kept": run.kept,
-            "packed": self._flat(made.weights.size),
-            "adjoint": self._flat(steps * batch * plan.adjoint_row),
-            "sums": self._flat(threads * made.gradients.size),
-            "space": self._flat(threads * made.gradients.space),
         }
-        if made.scratch_row:
-            arrays["scratch"] = self._empty(batch, made.scratch_row)
+        work, places = self._work(
+            packed=made.weights.size,
+            adjoint=steps * batch * plan.adjoint_row,
+            sums=threads * made.gradients.size,
+            space=threads * made.gradients.space,
+            scratch=batch * made.scratch_row,
+        )
+        numbers |= places
         for k, state in enumerate(plan.states):
             arrays[f"state{k}"] = run.states[k]
             arrays[f"gradient{k}"] = self._empty(2, batch, state.size)
@@ -223,6 +226,7 @@ class Kernel:
         if wants_x:
             arrays["dx"] = self._empty(time, batch, plan.x.size)
         _call(self._functions[made], made.fields, arrays, numbers)
+        del work
         initial = [arrays[f"gradient{k}"][1, :, : s.size] for k, s in enumerate(plan.states)]
         dx = arrays["dx"][:, :, : plan.x.size].transpose(0, 1) if wants_x else None
         return dx, initial, found, of_forced
@@ -255,6 +259,15 @@ class Kernel:
             count *= length
         return self._flat(count)[:count].view(*leading, row)
 
+    def _work(self, **counts: int) -> tuple[Tensor, dict[str, int]]:
+        """Memory for one call, and the address of each part of it, whole vectors long."""
+        whole = self._flat(sum(counts.values()))
+        places, address = {}, whole.data_ptr()
+        for name, count in counts.items():
+            places[name] = address
+            address += count * self.dtype.itemsize
+        return whole, places
+
     def _flat(self, count: int) -> Tensor:
         """Numbers, and one vector more behind the last."""
         whole = torch.empty(count + self.plan.target.lanes, dtype=self.dtype)
@@ -264,13 +277,15 @@ class Kernel:
 
 
 def _call(
-    function: Any, fields: Sequence[str], arrays: dict[str, Tensor], numbers: dict[str, int]
+    function: Any, fields: Mapping[str, int], arrays: dict[str, Tensor], numbers: dict[str, int]
 ) -> None:
-    given = {name: array.data_ptr() for name, array in arrays.items()} | numbers
-    if "x" in arrays:
-        given["xb"], given["xt"], _ = arrays["x"].stride()
-    memory = [given.get(name, 0) for name in fields]
-    function((ctypes.c_int64 * len(memory))(*memory))
+    memory = (ctypes.c_int64 * len(fields))()
+    for name, number in numbers.items():
+        memory[fields[name]] = number
+    for name, array in arrays.items():
+        memory[fields[name]] = array.data_ptr()
+    memory[fields["xb"]], memory[fields["xt"]], _ = arrays["x"].stride()
+    function(memory)
 
 
 def _advise_huge_pages(tensor: Tensor) -> None:

@@ -40,9 +40,10 @@ class Pass:
         self.plan = plan
 
     @cached_property
-    def fields(self) -> tuple[str, ...]:
-        """The fields of Memory, in order."""
-        return (*TEAM, *self._arrays, *self._numbers)
+    def fields(self) -> dict[str, int]:
+        """The places of the fields of Memory."""
+        names = (*TEAM, *self._arrays, *self._numbers)
+        return {name: place for place, name in enumerate(names)}
 
     @cached_property
     def _arrays(self) -> list[str]:
