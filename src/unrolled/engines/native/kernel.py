@@ -132,17 +132,20 @@ class Kernel:
         lengths: Tensor | None = None,
         forced: Sequence[Forced] = (),
         keep: bool = True,
+        clean: bool = False,
     ) -> Run:
         """Run all steps from `states`, each [B, size].
 
         Arguments:
             forced: in the order of components.
             keep: whether to keep what the backward pass reads.
+            clean: whether what lies between rows is zero, not what was in memory before.
         """
         plan, (batch, time, _) = self.plan, x.shape
         made = self._forward
         x = self.rows_of(x)
-        kept = self._empty(time if keep else 1, batch, plan.kept_row)
+        make = self._zeros if clean else self._empty
+        kept = make(time if keep else 1, batch, plan.kept_row)
         run = Run(x, [], kept, [])
         numbers = self._split(batch, made.weights.size)
         numbers |= {"T": time, "keep": keep, "kept_time": batch * plan.kept_row if keep else 0}
@@ -151,14 +154,14 @@ class Kernel:
         numbers |= places
         for k, start in enumerate(states):
             start = _by_entries(start)
-            buffer = self._empty(time + 1, batch, start.shape[1])
+            buffer = make(time + 1, batch, start.shape[1])
             run.states.append(buffer)
             arrays[f"state{k}"], arrays[f"start{k}"] = buffer, start
             numbers[f"start{k}b"] = start.stride(0)
         for n, base in enumerate(bases):
             arrays[f"base{n}"] = base
         for k, given in zip(sorted(plan.forced), forced, strict=True):
-            arrays[f"before{k}"] = self._empty(time, batch, plan.states[k].size)
+            arrays[f"before{k}"] = make(time, batch, plan.states[k].size)
             arrays[f"given{k}"] = values = _by_entries(given.values)
             run.before.append(arrays[f"before{k}"])
             numbers |= {f"given{k}t": values.stride(1), f"given{k}b": values.stride(0)}
@@ -258,6 +261,9 @@ class Kernel:
         for length in leading:
             count *= length
         return self._flat(count)[:count].view(*leading, row)
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return self._empty(*shape).zero_()
 
     def _work(self, **counts: int) -> tuple[Tensor, dict[str, int]]:
         """Memory for one call, and the address of each part of it, whole vectors long."""

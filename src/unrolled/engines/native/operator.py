@@ -116,7 +116,7 @@ def native_unroll(
 ) -> list[Tensor]:
     """The states [T + 1, B, row], what is kept, and the forced states as the steps read them."""
     given = [Forced(values, mask) for values, mask in zip(forced, masks, strict=True)]
-    run = _kernel(number).forward(x, states, bases, lengths, given, keep)
+    run = _kernel(number).forward(x, states, bases, lengths, given, keep, clean=True)
     return [*run.states, run.kept, *run.before]
 
 
