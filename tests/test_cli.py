@@ -272,6 +272,34 @@ def test_a_stopped_training_leaves_a_usable_run(inside, stop) -> None:
 # Drawing cells
 
 
+def test_engines_shows_what_is_here(capsys) -> None:
+    status, out, _ = _run(capsys, "engines")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == [
+        "native",
+        "vendor",
+        "eager",
+    ]
+
+
+def test_engines_asks_them_about_a_cell(inside, capsys) -> None:
+    text = (
+        "import unrolled as ur\n"
+        "class Sorted(ur.Cell):\n"
+        "    def __init__(self, i, h):\n"
+        "        super().__init__(i, {'h': h})\n"
+        "    def step(self, x, h):\n"
+        "        return (h.sort(1)[0],)\n"
+    )
+    Path("mine.py").write_text(text)
+    status, out, _ = _run(capsys, "engines", "mine.py:Sorted")
+    flat = " ".join(out.split())
+    assert status == 0
+    assert "vendor cannot: torch.nn has no kernel for this Sorted" in flat
+    assert "auto takes eager" in flat
+    assert _run(capsys, "engines", "nonsense")[0] == 2
+
+
 def test_draw_writes_a_picture_or_prints_the_step(inside, capsys) -> None:
     assert _run(capsys, "draw", "elman") == (0, "drew      elman.svg\n", "")
     assert "<svg" in Path("elman.svg").read_text()
