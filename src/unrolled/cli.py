@@ -128,8 +128,12 @@ def engines(
     """Show the ways to compute a network here, or what each would do with a cell."""
     if cell:
         made = make_cell(cell, input_size, hidden_size)
-        _table(verdicts(made))
-        _table([("auto", choice(made))])
+        try:
+            _table(verdicts(made))
+            _table([("auto", choice(made))])
+        except TypeError as error:
+            # A step that returns something else; the message says what.
+            raise ValueError(str(error)) from error
     else:
         _table(overview())
 

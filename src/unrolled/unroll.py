@@ -147,7 +147,9 @@ def _check_inputs(cell: Cell, inputs: Tensor) -> None:
         advice = "; pass inputs.transpose(1, 2) if features come second" if transposed else ""
         raise ValueError(f"inputs must be {wanted}, got {list(inputs.shape)}{advice}")
     if 0 in inputs.shape[:2]:
-        raise ValueError(f"inputs must hold at least one step, got {list(inputs.shape)}")
+        raise ValueError(
+            f"inputs must hold at least one sequence and one step, got {list(inputs.shape)}"
+        )
     _check_kind(cell, inputs)
 
 

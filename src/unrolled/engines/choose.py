@@ -1,8 +1,11 @@
 """The one place that chooses an engine, and says why."""
 
+import warnings
+from functools import cache
+
 from ..naming import one_of
 from .eager import Eager
-from .engine import Engine, EngineRefused, Problem
+from .engine import Engine, EngineRefused, Problem, Trouble
 from .native import Native
 from .vendor import Vendor
 
@@ -23,6 +26,9 @@ def choose(engine: str | Engine, problem: Problem) -> tuple[Engine, str]:
     """
     if engine == "auto":
         return _first_willing(problem)
+    if not isinstance(engine, str) and (isinstance(engine, type) or not hasattr(engine, "solve")):
+        names = ", ".join(BY_NAME)
+        raise TypeError(f'engine must be "auto", {names}, or an engine, got {engine!r}')
     if isinstance(engine, str):
         engine = BY_NAME[one_of(engine, ("auto", *BY_NAME), "engine")]
     if refusal := engine.refusal(problem):
@@ -37,8 +43,16 @@ def _first_willing(problem: Problem) -> tuple[Engine, str]:
         refusal = engine.reluctance(problem) or engine.refusal(problem)
         if refusal is None:
             return engine, "; ".join([engine.advantage(problem), *refusals])
+        if isinstance(refusal, Trouble):
+            warn_of(engine.name, refusal)
         refusals.append(f"not {engine.name}: {refusal}")
     raise EngineRefused("; ".join(refusals))
+
+
+@cache
+def warn_of(name: str, reason: str) -> None:
+    """Say once what keeps an engine from running anything."""
+    warnings.warn(f"the {name} engine cannot run: {reason}; another one does", stacklevel=2)
 
 
 def choose_while_compiling(engine: str | Engine, problem: Problem) -> tuple[Engine, str]:

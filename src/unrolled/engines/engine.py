@@ -17,6 +17,10 @@ class EngineRefused(ValueError):
     """An engine that was asked for by name cannot run this unroll; the message says why."""
 
 
+class Trouble(str):
+    """A refusal whose reason is this machine, not the problem; "auto" warns of it once."""
+
+
 @dataclass(frozen=True)
 class Forcing:
     """Values that replace one state component before each step.

@@ -37,11 +37,12 @@ class Outer:
     right: Node
 
     def value(self, known: Mapping[Node, Tensor]) -> Tensor:
-        left, right = torch.broadcast_tensors(
-            known[self.left][..., :, None], known[self.right][..., None, :]
-        )
-        rows, columns = left.shape[-2:]
-        return left[..., 0].reshape(-1, rows).T @ right[..., 0, :].reshape(-1, columns)
+        left, right = known[self.left], known[self.right]
+        leading = np.broadcast_shapes(left.shape[:-1], right.shape[:-1])
+        left, right = (side.expand(*leading, side.shape[-1]) for side in (left, right))
+        # flatten, not reshape: a side may have no entries.
+        left, right = (side.flatten(0, -2) if leading else side[None] for side in (left, right))
+        return left.T @ right
 
     @property
     def args(self) -> tuple[Node, ...]:

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class ReadsValue(RuntimeError):
-    """The function turned a tensor that depends on its arguments into a number."""
+    """The function turned a tensor into a number: one of its arguments', or a random one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ class _Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         written = pytree.tree_map_only(Tensor, self.node_of, (args, kwargs))
-        depends = any(n in self._depends for n in pytree.tree_leaves(written))
+        # A random number is another one at each step.
+        depends = torch.Tag.nondeterministic_seeded in func.tags
+        depends |= any(n in self._depends for n in pytree.tree_leaves(written))
         if not any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(result)):
             if depends:
                 raise ReadsValue(str(func))

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,6 +104,8 @@ def cache_folder() -> Path:
 def cache_facts() -> str:
     """Where kernels are kept, and how many there are."""
     folder = cache_folder()
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return f"but nothing can be written to {folder}, which UNROLLED_CACHE may change"
     sizes = [file.stat().st_size for file in folder.glob("*.so")] if folder.is_dir() else []
     return f"{len(sizes)} kernels ({sum(sizes) / 1e6:.1f} MB) in {folder}"
 
@@ -113,19 +116,34 @@ def load(source: str) -> ctypes.CDLL:
     Raises:
         CompilerFailed: there is no compiler, it fails, or the cache cannot be written.
     """
+    path, found = path_of(source), compiler()
+    assert found is not None, "path_of asks"
+    try:
+        _check_private(path.parent)
+        if path.is_file():
+            with suppress(OSError):
+                # Damaged, it is built again.
+                return ctypes.CDLL(str(path))
+        _compile(found, source, path)
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise CompilerFailed(
+            f"the cache {cache_folder()} cannot be used: {error}; name another in UNROLLED_CACHE"
+        ) from error
+
+
+def path_of(source: str) -> Path:
+    """Where the compiled source is kept, whether it is there or not.
+
+    Raises:
+        CompilerFailed: there is no compiler.
+    """
     found = compiler()
     if found is None:
         raise CompilerFailed("no C++ compiler was found (g++, clang++ or c++; CXX names another)")
     facts = "\n".join([source, found.path, found.version, *OPTIONS, *SHARED, _cpu_name()])
     name = hashlib.sha256(facts.encode()).hexdigest()[:24]
-    path = cache_folder() / f"{name}.so"
-    try:
-        _check_private(path.parent)
-        if not path.is_file():
-            _compile(found, source, path)
-        return ctypes.CDLL(str(path))
-    except OSError as error:
-        raise CompilerFailed(f"the cache {cache_folder()} cannot be used: {error}") from error
+    return cache_folder() / f"{name}.so"
 
 
 def _check_private(folder: Path) -> None:

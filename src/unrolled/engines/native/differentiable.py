@@ -48,29 +48,55 @@ class Unroll(torch.autograd.Function):
         states, bases, given = _parted(kernel, tensors)
         forced = [Forced(v, mask) for v, mask in zip(given, masks, strict=True)]
         run = kernel.forward(x, states, bases, lengths, forced, keep)
-        ctx.kernel, ctx.lengths, ctx.masks = kernel, lengths, masks
+        outputs = tuple(
+            _after_each_step(buffer, start.shape[1])
+            for buffer, start in zip(run.states, states, strict=True)
+        )
+        ctx.kernel, ctx.has_mask = kernel, [mask is not None for mask in masks]
+        ctx.has_lengths = lengths is not None
         if keep:
-            ctx.save_for_backward(x, *tensors, run.x, *run.states, run.kept, *run.before)
-        sizes = [start.shape[1] for start in states]
-        return tuple(b[1:, :, :n].transpose(0, 1) for b, n in zip(run.states, sizes, strict=True))
+            # Whatever a backward pass reads is watched for changes in place; the outputs share
+            # their memory with the states.
+            marks = [t for t in (lengths, *masks) if t is not None]
+            kept = (run.x, *run.states, run.kept, *run.before)
+            ctx.save_for_backward(x, *tensors, *marks, *outputs, *kept)
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore
         kernel, plan = ctx.kernel, ctx.kernel.plan
         count = 1 + len(plan.states) + len(plan.bases) + len(plan.forced)
-        x, *tensors = ctx.saved_tensors[:count]
+        saved = list(ctx.saved_tensors)
+        (x, *tensors), rest = saved[:count], saved[count:]
         states, bases, given = _parted(kernel, tensors)
-        forced = [Forced(v, mask) for v, mask in zip(given, ctx.masks, strict=True)]
-        if torch.is_grad_enabled():
-            # A derivative of the derivative is asked for: go through the definition.
-            found = _by_definition(kernel, ctx.lengths, x, states, bases, forced, gradients)
+        lengths = rest.pop(0) if ctx.has_lengths else None
+        masks = [rest.pop(0) if has_mask else None for has_mask in ctx.has_mask]
+        forced = [Forced(v, mask) for v, mask in zip(given, masks, strict=True)]
+        if torch.is_grad_enabled() or any(map(_is_batched, gradients)):
+            # A derivative of the derivative is asked for, or many at once: by the definition.
+            with torch.enable_grad():
+                found = _by_definition(kernel, lengths, x, states, bases, forced, gradients)
             return None, None, None, None, *found
-        rest = list(ctx.saved_tensors[count:])
+        rest = rest[len(states) :]
         kept = 1 + len(states)
         run = Run(rest[0], rest[1:kept], rest[kept], rest[kept + 1 :])
         wants_x = ctx.needs_input_grad[4]
         dx, initial, of_bases, of_forced = kernel.backward(run, bases, gradients, wants_x, forced)
         return None, None, None, None, dx, *initial, *of_bases, *of_forced
+
+
+def _after_each_step(buffer: Tensor, size: int) -> Tensor:
+    """States [B, T, size] of a buffer [T + 1, B, row], as a tensor of its own."""
+    time, batch, row = buffer.shape
+    shape, strides = (batch, time - 1, size), (row, batch * row, 1)
+    offset = buffer.storage_offset() + batch * row
+    return buffer.new_empty(0).set_(buffer.untyped_storage(), offset, shape, strides)
+
+
+def _is_batched(gradient: Tensor | None) -> bool:
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    kinds = (functorch.is_batchedtensor, functorch.is_legacy_batchedtensor)
+    return gradient is not None and any(kind(gradient) for kind in kinds)
 
 
 def _parted(
@@ -92,10 +118,21 @@ def _by_definition(
     gradients: Sequence[Tensor | None],
 ) -> tuple[Tensor | None, ...]:
     """The gradients by autograd through a loop over the graph, differentiable again."""
+    given = [x, *states, *bases, *(one.values for one in forced)]
+    # Each by a name of its own: one may depend on another, and paths between them are not ours.
+    leaves = [tensor.view_as(tensor) for tensor in given]
+    x, rest = leaves[0], leaves[1:]
+    states, bases, values = _parted(kernel, rest)
+    forced = [Forced(v, one.mask) for v, one in zip(values, forced, strict=True)]
     outputs = _loop(kernel, lengths, x, states, bases, forced)
-    reached = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None]
-    leaves = [x, *states, *bases, *(given.values for given in forced)]
+    reached = [
+        (output, gradient)
+        for output, gradient in zip(outputs, gradients, strict=True)
+        if gradient is not None and output.requires_grad
+    ]
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    if not reached or not wanted:
+        return (None,) * len(leaves)
     results, incoming = zip(*reached, strict=True)
     found = iter(
         torch.autograd.grad(results, wanted, incoming, create_graph=True, allow_unused=True)

@@ -6,17 +6,21 @@ Shapes: B batch, T time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from ...graph import UnsupportedOperator
 from ..eager import everything_is_forced
-from ..engine import Problem, Solution
+from ..engine import Problem, Solution, Trouble
 from .build import cache_facts, compiler, registers
 from .differentiable import states_of
 from .kernel import REALS, Kernel
-from .kernels import NoKernel, kernel_of, warn_of
+from .kernels import NoKernel, kernel_of
+
+functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 # Steps from which the engine is as fast as any other, for all cells and sizes that
 # benchmarks/engines.py tries.
@@ -39,21 +43,27 @@ class Native:
     name = "native"
 
     def refusal(self, problem: Problem) -> str | None:
-        device, dtype = problem.inputs.device, _precision(problem)
+        device = problem.inputs.device
         if device.type != "cpu":
             return f"it runs on the CPU, the inputs are on {device}"
+        dtype = _precision(problem)
         if dtype not in REALS:
             name = str(dtype).removeprefix("torch.")
             return f"it computes in float32 and float64, not in {name}"
         if _has_hooks(problem.cell):
             return "the cell has hooks, which compiled code passes by"
+        if transform := _transform(problem):
+            return f"it cannot run under {transform}"
         if compiler() is None:
-            warn_of(NO_COMPILER)
-            return NO_COMPILER
+            return Trouble(NO_COMPILER)
         try:
-            self._kernel(problem)
-        except (UnsupportedOperator, NoKernel) as error:
+            kernel = self._kernel(problem)
+        except UnsupportedOperator as error:
             return str(error)
+        except NoKernel as error:
+            return Trouble(f"no kernel can be built: {error}")
+        if kernel.mixes_precisions:
+            return f"the cell holds tensors of a higher precision than {str(dtype)[6:]}"
         return None
 
     def reluctance(self, problem: Problem) -> str | None:
@@ -98,7 +108,8 @@ class Native:
             kernel = self._kernel(problem)
             states = states_of(kernel, problem)
             source = kernel.source
-        final = tuple(map(problem.last, states, problem.state))
+        # Copies: whoever resets a stream in place leaves the outputs as they are.
+        final = tuple(last.clone() for last in map(problem.last, states, problem.state))
         found = dict(zip(names, map(problem.blank, states), strict=True))
         return Solution(found, final, source)
 
@@ -121,6 +132,22 @@ def _has_hooks(cell: nn.Module) -> bool:
         for table in tables
         for hook in vars(module)[table].values()
     )
+
+
+def _transform(problem: Problem) -> str | None:
+    """What looks at tensors from outside, for which there must be operators of torch to see."""
+    tensors = (problem.inputs, *problem.state, *(f.values for f in problem.forced.values()))
+    if functorch.peek_interpreter_stack() is not None:
+        return "a transform of torch.func"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation"
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return "torch.jit.trace"
+    if torch._C._len_torch_dispatch_stack() or any(
+        type(t) not in (Tensor, nn.Parameter) for t in tensors
+    ):
+        return "a mode of torch or with a kind of tensor that is not plain"
+    return None
 
 
 def _is_autocast() -> bool:

@@ -7,19 +7,30 @@ weakly, so that it goes when the cell goes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from threading import RLock
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import TreeSpec
 
 from ...cells import Cell
 from ...graph import Graph, UnsupportedOperator, graph
 from ...graph.trace import Step
 from .kernel import Kernel
 
+# Attributes that every module has; the others are a cell's own.
+_OF_MODULE = frozenset(vars(nn.Module()))
+# Objects inside of settings that are looked into.
+DEEPEST = 3
+_OPAQUE = (nn.Module, type, ModuleType, FunctionType, MethodType)
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), torch.dtype)
 
 
@@ -40,6 +51,8 @@ class Kept:
     kernels: dict[Hashable, Kernel] = field(default_factory=dict)
 
 
+# Held while a cell is traced or its kernels are built.
+LOCK = RLock()
 _KEPT: WeakKeyDictionary[nn.Module, Kept] = WeakKeyDictionary()
 
 
@@ -52,7 +65,10 @@ def kept_of(cell: Cell) -> Kept:
     mark = fingerprint(cell)
     kept = _KEPT.get(cell)
     if kept is None or kept.mark != mark:
-        _KEPT[cell] = kept = _traced(cell, mark)
+        with LOCK:
+            kept = _KEPT.get(cell)
+            if kept is None or kept.mark != mark:
+                _KEPT[cell] = kept = _traced(cell, mark)
     if kept.graph is None:
         raise UnsupportedOperator(*kept.refusal)
     return kept
@@ -60,7 +76,8 @@ def kept_of(cell: Cell) -> Kept:
 
 def _traced(cell: Cell, mark: tuple[Any, ...]) -> Kept:
     try:
-        made = graph(cell)
+        with _plainly():
+            made = graph(_copy_of(cell))
     except UnsupportedOperator as error:
         # Not the error itself, whose traceback holds the cell.
         return Kept(mark, refusal=(error.operator, error.line, error.reason))
@@ -71,6 +88,28 @@ def _traced(cell: Cell, mark: tuple[Any, ...]) -> Kept:
         return {} if alive is None else Step(alive).tensors()
 
     return Kept(mark, replace(made, read_tensors=read_tensors))
+
+
+def _copy_of(cell: Cell) -> Cell:
+    """A copy to trace, which puts other tensors in its place: other threads may use the cell."""
+    shared = [v for m in cell.modules() for v in vars(m).values() if isinstance(v, TreeSpec)]
+    try:
+        return deepcopy(cell, {id(value): value for value in shared})
+    except Exception:
+        # What cannot be copied, as tensors that torch computed, is traced as it is.
+        return cell
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What a trace finds does not depend on where the first run of a cell happens to be."""
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.device("cpu"),
+    ):
+        yield
 
 
 def fingerprint(cell: nn.Module) -> tuple[Any, ...]:
@@ -102,21 +141,41 @@ def _of_module(module: nn.Module) -> tuple[Any, ...]:
         if t is not None
     ]
     hooks = [len(state[table]) for table in ("_forward_hooks", "_forward_pre_hooks")]
-    settings = [(n, _of_value(v)) for n, v in state.items() if not n.startswith("_") or callable(v)]
+    settings = [(n, _of_value(v)) for n, v in state.items() if n not in _OF_MODULE]
     kind = type(module)
     methods = (getattr(kind, "step", None), kind.forward)
-    return kind, methods, tuple(hooks), tuple(tensors), tuple(settings)
+    used = [_globals_of(method) for method in methods]
+    return kind, methods, tuple(hooks), tuple(tensors), tuple(settings), tuple(used)
 
 
-def _of_value(value: Any) -> Any:
+def _globals_of(function: Any) -> tuple[Any, ...]:
+    """The numbers and names that a function reads from its module."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ()
+    known = function.__globals__
+    return tuple(
+        (name, known[name])
+        for name in code.co_names
+        if name in known and isinstance(known[name], _PLAIN)
+    )
+
+
+def _of_value(value: Any, depth: int = 0) -> Any:
     """Something that changes when a setting does."""
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, Tensor):
         return _Same(value), value._version
     if isinstance(value, (tuple, list)):
-        return tuple(_of_value(item) for item in value)
+        return tuple(_of_value(item, depth) for item in value)
     if isinstance(value, dict):
-        return tuple((str(key), _of_value(item)) for key, item in value.items())
+        return tuple((str(key), _of_value(item, depth)) for key, item in value.items())
+    if isinstance(value, np.ndarray):
+        return value.shape, value.tobytes()
+    if depth < DEEPEST and hasattr(value, "__dict__") and not isinstance(value, _OPAQUE):
+        # An object that holds settings.
+        inner = tuple((n, _of_value(v, depth + 1)) for n, v in vars(value).items())
+        return id(value), type(value), inner
     # What holds the cell itself, as its bound methods do, would keep it alive.
     return id(value) if hasattr(value, "__self__") else _Same(value)

@@ -82,6 +82,10 @@ class Kernel:
         self._backward: dict[bool, Backward] = {}
         self._functions: dict[Pass, Any] = {}
         self._tensors = dict(graph.read_tensors())
+        self.mixes_precisions = any(
+            t.is_floating_point() and torch.promote_types(t.dtype, dtype) != dtype
+            for t in self._tensors.values()
+        )
         self._needed = reachable(self.plan.bases)
         self.reads_parameters_as_they_are = all(
             isinstance(base, Parameter) for base in self.plan.bases
@@ -112,6 +116,11 @@ class Kernel:
             for one, library in zip(missing, libraries, strict=True):
                 self._functions[one] = getattr(library, one.name)
 
+    def is_built(self, wants_x: bool | None) -> bool:
+        """Whether `build` has nothing to do."""
+        backward = None if wants_x is None else self._backward.get(wants_x)
+        return self._forward in self._functions and (wants_x is None or backward in self._functions)
+
     def _backward_of(self, wants_x: bool) -> Backward:
         if wants_x not in self._backward:
             self._backward[wants_x] = Backward(replace(self.plan, wants_x=wants_x))
@@ -120,7 +129,9 @@ class Kernel:
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
         if self.reads_parameters_as_they_are:
-            return [self._tensors[base.name].contiguous() for base in self.plan.bases]  # pyright: ignore
+            found = [self._tensors[base.name] for base in self.plan.bases]  # pyright: ignore
+            # Counts and masks are numbers too.
+            return [(t if t.dtype is self.dtype else t.to(self.dtype)).contiguous() for t in found]
         known = self.plan.graph.fixed_values(self._tensors, self._needed)
         return [known[base].to(self.dtype).contiguous() for base in self.plan.bases]
 

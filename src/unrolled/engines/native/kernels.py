@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-
 import torch
 
 from ...cells import Cell
 from .build import CompilerFailed
-from .graphs import kept_of
+from .graphs import LOCK, kept_of
 from .kernel import Kernel
 
 
@@ -40,19 +37,16 @@ def kernel_of(
     assert kept.graph is not None
     key = (dtype, frozenset(forced), lean)
     kernel = kept.kernels.get(key)
-    if kernel is None:
-        numbers = frozenset(k for k, name in enumerate(cell.state_sizes) if name in forced)
-        kernel = Kernel(kept.graph, dtype, numbers, lean)
-    try:
-        kernel.build(wants_x)
-    except CompilerFailed as error:
-        warn_of(str(error))
-        raise NoKernel(str(error)) from error
-    kept.kernels[key] = kernel
+    if kernel is not None and kernel.is_built(wants_x):
+        return kernel
+    with LOCK:
+        kernel = kept.kernels.get(key)
+        if kernel is None:
+            numbers = frozenset(k for k, name in enumerate(cell.state_sizes) if name in forced)
+            kernel = Kernel(kept.graph, dtype, numbers, lean)
+        try:
+            kernel.build(wants_x)
+        except CompilerFailed as error:
+            raise NoKernel(str(error)) from error
+        kept.kernels[key] = kernel
     return kernel
-
-
-@cache
-def warn_of(reason: str) -> None:
-    """Say once why there are no kernels."""
-    warnings.warn(f"no native kernel can be built: {reason}", stacklevel=2)

@@ -84,7 +84,7 @@ def _as_operator(number: int, names: Sequence[str], problem: Problem) -> tuple[T
         found: Any = problem.cell
         for part in name.split("."):
             found = getattr(found, part)
-        bases.append(found.contiguous())
+        bases.append(found.to(problem.inputs.dtype).contiguous())
     forced = problem.forced_in_order
     buffers = native_unroll(
         problem.inputs,
