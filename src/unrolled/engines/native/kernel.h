@@ -94,8 +94,6 @@ struct Left { long start, rows; };
 // A right side: rows [T, B, columns], `time` and `batch` apart.
 struct Right { const REAL *rows; long time, batch, columns; };
 
-enum { BLOCK = 128, HIGH = 6, WIDE = 4 };
-
 // The packed columns `from` to `from + vectors` of the right sides, in blocks of LANES.
 static void pack_right(const Right *rights, long from, long vectors, const Steps &s, long r0, int depth, REAL *to) {
     long begin = 0;

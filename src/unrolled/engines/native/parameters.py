@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ...graph.derivative import Outer, Total
 from ...graph.nodes import Fixed, Node
 from .program import Explicit
-from .source import Place, Target
+from .source import BLOCK, WIDE, Place, Target
 from .window import Window
 
 
@@ -82,7 +82,7 @@ class Gradients:
             self.starts.append(self.size)
             self.size += self._high(group) * self._vectors(group) * target.lanes
         packed = max((self._high(group) for group in self.groups), default=0)
-        self.space = 128 * (packed + 4 * target.lanes)
+        self.space = BLOCK * (packed + WIDE * target.lanes)
 
     def accumulate(self) -> list[str]:
         """Lines that take in some steps."""
@@ -126,7 +126,8 @@ class Gradients:
         return f"deliver(a, {sums}, {shape}, {to}, {down}, {across});"
 
     def _high(self, group: Group) -> int:
-        return -(-sum(node.size for node in group.lefts) // 6) * 6
+        high = self.target.high
+        return -(-sum(node.size for node in group.lefts) // high) * high
 
     def _vectors(self, group: Group) -> int:
         return sum(self.target.padded(node.size) for node in group.rights) // self.target.lanes

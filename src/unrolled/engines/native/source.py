@@ -48,6 +48,11 @@ FUNCTIONS = {
 }
 
 
+# Rows that a product of gradients takes in at once, and vectors of right entries in its tile:
+# together they stay in the first cache.
+BLOCK, WIDE = 128, 4
+
+
 @dataclass(frozen=True)
 class Target:
     """What the code is compiled for.
@@ -61,6 +66,11 @@ class Target:
     real: str
     lanes: int
     registers: int
+
+    @property
+    def high(self) -> int:
+        """Left entries in a tile of the products that make gradients."""
+        return self.registers * 3 // 4 // WIDE
 
     def padded(self, size: int) -> int:
         """A row's length in memory, a whole number of vectors."""
@@ -394,6 +404,7 @@ def preamble(target: Target) -> str:
             f"#define INT {'long long' if double else 'int'}",
             f"#define LANES {target.lanes}",
             f"#define DOUBLE {int(double)}",
+            f"enum {{ BLOCK = {BLOCK}, HIGH = {target.high}, WIDE = {WIDE} }};",
             VECTOR.read_text(),
             KERNEL.read_text(),
         ]
