@@ -103,7 +103,7 @@ def against_jax(runs: int) -> None:
 
         from scanned import training_step
     except ImportError:
-        print("\njax is not installed: pip install jax")
+        print("\njax is not installed: pip install unrolled[bench]")
         return
     table("layer", "B, T, I, H", "step ms", f"jax {jax.__version__}", "ratio")
     for name in ("LSTM", "GRU"):
@@ -198,6 +198,23 @@ def stream(runs: int) -> None:
         row(f"LSTM-{hidden}", *(f"{1e3 * t[e]:.0f}" for e in engines))
 
 
+def short(runs: int) -> None:
+    """Few steps, which decide when "auto" asks the native engine. Microseconds."""
+    engines = ("native", "vendor", "eager")
+    table("cell", "B, T, I, H", *(f"{what}, {e}" for what in ("forward", "step") for e in engines))
+    for kind in (ur.cells.LSTM, ur.cells.GRU, Peephole):
+        for batch, hidden in ((1, 32), (32, 128)):
+            for steps in (1, 2, 4, 8):
+                cell, x = kind(8, hidden), torch.randn(batch, steps, 8)
+                names = [e for e in engines if e != "vendor" or kind is not Peephole]
+                functions = {f"f {e}": forward(cell, x, e) for e in names}
+                functions |= {f"s {e}": step(cell, x, e) for e in names}
+                t = milliseconds(functions, 10 * runs)
+                times = [t.get(f"{w} {e}") for w in "fs" for e in engines]
+                where = f"{batch}, {steps}, 8, {hidden}"
+                row(kind.__name__, where, *("-" if m is None else f"{1e3 * m:.0f}" for m in times))
+
+
 def building(runs: int) -> None:
     """From a cell to its first result, in seconds: a new process for each."""
     table("first training step in a process", "kernel to be built", "kernel in the cache")
@@ -227,6 +244,7 @@ SECTIONS = {
     "own": own_cell,
     "memory": memory,
     "stream": stream,
+    "short": short,
     "building": building,
 }
 
