@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,6 +186,16 @@ def test_nothing_keeps_a_cell_alive() -> None:
         del cell
         gc.collect()
         assert gone() is None
+
+
+def test_a_cell_that_its_settings_know_is_let_go() -> None:
+    cell = ur.cells.Elman(2, 3)
+    cell.settings = SimpleNamespace(owner=cell)
+    ur.unroll(cell, torch.rand(1, 5, 2), engine="native")
+    gone = weakref.ref(cell)
+    del cell
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_long_step() -> None:

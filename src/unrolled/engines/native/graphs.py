@@ -171,6 +171,9 @@ def _of_value(value: Any, depth: int = 0) -> Any:
         return tuple(_of_value(item, depth) for item in value)
     if isinstance(value, dict):
         return tuple((str(key), _of_value(item, depth)) for key, item in value.items())
+    if isinstance(value, nn.Module):
+        # One that an object holds, as its owner: not kept alive by being known.
+        return id(value)
     if isinstance(value, np.ndarray):
         return value.shape, value.tobytes()
     if depth < DEEPEST and hasattr(value, "__dict__") and not isinstance(value, _OPAQUE):
