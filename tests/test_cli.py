@@ -298,6 +298,10 @@ def test_engines_asks_them_about_a_cell(inside, capsys) -> None:
     assert "vendor cannot: torch.nn has no kernel for this Sorted" in flat
     assert "auto takes eager" in flat
     assert _run(capsys, "engines", "nonsense")[0] == 2
+    Path("bare.py").write_text(text.replace("(h.sort(1)[0],)", "h"))
+    for command in ("engines", "draw"):
+        status, _, err = _run(capsys, command, "bare.py:Sorted")
+        assert (status, "must return a tuple (h,)" in err) == (2, True)
 
 
 def test_draw_writes_a_picture_or_prints_the_step(inside, capsys) -> None:

@@ -12,7 +12,8 @@ Bad input ends with one line on standard error and exit status 2.
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,7 +105,8 @@ def draw(
 ) -> None:
     """Draw the computational graph of a cell."""
     made = make_cell(cell, input_size, hidden_size)
-    step = graph(made)
+    with _of_ones_own():
+        step = graph(made)
     if readout is None and file != "-":
         readout = level == "textbook" and is_row(step, network) and not feeds_back_output(step)
     if readout:
@@ -128,14 +130,20 @@ def engines(
     """Show the ways to compute a network here, or what each would do with a cell."""
     if cell:
         made = make_cell(cell, input_size, hidden_size)
-        try:
+        with _of_ones_own():
             _table(verdicts(made))
             _table([("auto", choice(made))])
-        except TypeError as error:
-            # A step that returns something else; the message says what.
-            raise ValueError(str(error)) from error
     else:
         _table(overview())
+
+
+@contextmanager
+def _of_ones_own() -> Iterator[None]:
+    """A step that returns something else than it should is bad input, too."""
+    try:
+        yield
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> None:

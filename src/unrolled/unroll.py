@@ -159,9 +159,10 @@ def _check_kind(cell: Cell, inputs: Tensor) -> None:
     if parameter is None or torch.is_autocast_enabled(inputs.device.type):
         return
     if inputs.dtype != parameter.dtype:
+        advice = f" or cell.to({inputs.dtype})" if inputs.is_floating_point() else ""
         raise ValueError(
             f"inputs are {inputs.dtype}, the parameters of the cell {parameter.dtype}; "
-            f"pass inputs.to({parameter.dtype}) or cell.to({inputs.dtype})"
+            f"pass inputs.to({parameter.dtype}){advice}"
         )
     if inputs.device != parameter.device:
         raise ValueError(f"inputs are on {inputs.device}, the cell on {parameter.device}")
@@ -196,7 +197,9 @@ def _state(cell: Cell, inputs: Tensor, state: Any) -> tuple[Tensor, ...]:
     names = list(cell.state_sizes)
     components = _components(cell, names, state)
     if len(components) != len(names):
-        raise ValueError(f"state needs {', '.join(names)}; got {len(components)} components")
+        raise ValueError(
+            f"state needs {', '.join(names)}, as a tuple or by name; got {len(components)} of them"
+        )
     for (name, size), component in zip(cell.state_sizes.items(), components, strict=True):
         if tuple(component.shape) != (batch, size):
             raise ValueError(f"state {name} must be [{batch}, {size}], got {list(component.shape)}")

@@ -97,7 +97,7 @@ class Computed(ur.Cell):
         return (torch.tanh(h @ (self.free - self.free.T) + x.sum(1, keepdim=True)),)
 
 
-def _compiled_equals_eager(cell, fullgraph=True, **options) -> None:
+def _assert_compiled_equals_eager(cell, fullgraph=True, **options) -> None:
     x = torch.randn(3, 7, cell.input_size)
 
     def loss(x, engine):
@@ -121,14 +121,16 @@ def _compiled_equals_eager(cell, fullgraph=True, **options) -> None:
 )
 def test_it_is_one_node_of_a_compiled_program(cell) -> None:
     torch._dynamo.reset()
-    _compiled_equals_eager(cell)
+    _assert_compiled_equals_eager(cell)
 
 
 @pytest.mark.slow
 def test_a_compiled_program_with_every_option() -> None:
     torch._dynamo.reset()
     forced = {"c": (torch.rand(3, 7, 4), torch.rand(3, 7) < 0.5)}
-    _compiled_equals_eager(ur.cells.LSTM(3, 4), lengths=torch.tensor([7, 2, 5]), forced=forced)
+    _assert_compiled_equals_eager(
+        ur.cells.LSTM(3, 4), lengths=torch.tensor([7, 2, 5]), forced=forced
+    )
 
 
 @pytest.mark.slow
@@ -136,7 +138,7 @@ def test_a_compiled_program_with_every_option() -> None:
 @pytest.mark.filterwarnings("ignore:The .grad attribute")
 def test_computed_weights_cut_a_compiled_program() -> None:
     torch._dynamo.reset()
-    _compiled_equals_eager(Computed(), fullgraph=False)
+    _assert_compiled_equals_eager(Computed(), fullgraph=False)
 
 
 def test_the_operator_is_what_torch_expects() -> None:

@@ -42,7 +42,7 @@ class Masked(Scaled):
         return (torch.tanh(self.input(x) + (h * self.mask).to(x.dtype)),)
 
 
-def _same_as_eager(cell, **options) -> None:
+def _assert_same_as_eager(cell, **options) -> None:
     x = torch.randn(2, 6, cell.input_size)
     found, expected = (ur.unroll(cell, x, engine=e, **options) for e in ("native", "eager"))
     torch.testing.assert_close(found.outputs, expected.outputs)
@@ -85,9 +85,9 @@ def _change_array(cell):
 )
 def test_settings_wherever_they_are_kept(scale, change) -> None:
     cell = Scaled(scale)
-    _same_as_eager(cell)
+    _assert_same_as_eager(cell)
     change(cell)
-    _same_as_eager(cell)
+    _assert_same_as_eager(cell)
 
 
 def test_a_number_of_the_module(monkeypatch) -> None:
@@ -96,14 +96,14 @@ def test_a_number_of_the_module(monkeypatch) -> None:
             return (FACTOR * torch.tanh(self.input(x) + h),)
 
     cell = Global()
-    _same_as_eager(cell)
+    _assert_same_as_eager(cell)
     monkeypatch.setitem(globals(), "FACTOR", 0.3)
-    _same_as_eager(cell)
+    _assert_same_as_eager(cell)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.bfloat16, torch.float32])
 def test_buffers_of_other_types(dtype) -> None:
-    _same_as_eager(Masked(dtype))
+    _assert_same_as_eager(Masked(dtype))
 
 
 def test_a_buffer_of_higher_precision_is_refused() -> None:

@@ -25,8 +25,6 @@ from .source import Target
 
 OPTIONS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 SHARED = ("-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w")
-
-
 COMPILERS = ("g++", "clang++", "c++")
 
 

@@ -186,7 +186,7 @@ def _(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    x, states, bases, _, forced, masks, ctx.number, ctx.keep = inputs
+    x, states, bases, _, forced, masks, ctx.number, _ = inputs
     ctx.counts = (len(states), len(bases), len(forced))
     ctx.masked = [mask is not None for mask in masks]
     given = [mask for mask in masks if mask is not None]

@@ -6,12 +6,13 @@ threads pack the weights, then run the stages of each step, forwards or backward
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from ...graph.nodes import Concat, Node
 from .parameters import Gradients
 from .plan import Plan, read_again
+from .program import Program
 from .source import Place, Pointer, Store, Value, Writer, as_it_is, preamble
 from .weights import Weights
 
@@ -28,6 +29,11 @@ TEAM = ("B", "threads", "by_entries", "me", "team", "first", "last", "part", "pa
 class Pass:
     """What both passes have in common.
 
+    Arguments:
+        plan: of the kernel.
+        program: the stages of a step.
+        given: values that have places of their own.
+
     Attributes:
         name: of the function.
         source: the C++ of it.
@@ -36,8 +42,11 @@ class Pass:
     name: str
     source: str
 
-    def __init__(self, plan: Plan):
-        self.plan = plan
+    def __init__(self, plan: Plan, program: Program, given: Collection[Node]):
+        self.plan, self.program = plan, program
+        self.weights = Weights(program, plan.target, plan.fixed, plan.windows, plan.bases)
+        self._scratch = plan.scratch(program, given)
+        self.scratch_row = sum(plan.target.padded(node.size) for node in self._scratch)
 
     @cached_property
     def fields(self) -> dict[str, int]:
@@ -69,9 +78,11 @@ class Pass:
         arrays = [f"    REAL *{name};" for name in self._arrays]
         return ["struct Memory : Team {", *arrays, f"    long {', '.join(self._numbers)};", "};"]
 
-    def _start(self, weights: Weights, own: Sequence[str]) -> list[str]:
-        """What each thread does before the first step."""
+    def _start(self, own: Sequence[str]) -> list[str]:
+        """What each thread does before the first step, and for each of its samples."""
+        weights, row = self.weights, self.scratch_row
         count = weights.size - weights.start_of_vectors
+        scratch = [f"clear(a.scratch + b * {row}, {row});"] if row else []
         return [
             "Memory a = *memory;",
             "a.enlist();",
@@ -81,7 +92,7 @@ class Pass:
             *_indented(weights.vectors),
             "}",
             "if (a.part == 0) for (long b = a.first; b < a.last; b++) {",
-            *_indented(own),
+            *_indented([*own, *scratch]),
             "}",
             "a.wait_for_all();",
         ]
@@ -102,30 +113,18 @@ class Forward(Pass):
 
     name = "forward"
 
-    @cached_property
-    def weights(self) -> Weights:
-        plan = self.plan
-        return Weights(plan.forward, plan.target, plan.fixed, plan.windows, plan.bases)
-
-    @cached_property
-    def _scratch(self) -> dict[Node, Place]:
-        return self.plan.scratch(self.plan.forward, self.plan.kept)
-
-    @cached_property
-    def scratch_row(self) -> int:
-        return sum(self.plan.target.padded(node.size) for node in self._scratch)
+    def __init__(self, plan: Plan):
+        super().__init__(plan, plan.forward, plan.kept)
 
     @cached_property
     def source(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         plan, places = self.plan, {**self._scratch, **self.plan.kept}
         writer = Writer(
-            plan.forward, plan.target, self.name, places, self._stores(), self.weights.places
+            self.program, plan.target, self.name, places, self._stores(), self.weights.places
         )
         own = [line for k in range(len(plan.states)) for line in self._first(k)]
-        if self.scratch_row:
-            own.append(f"clear(a.scratch + b * {self.scratch_row}, {self.scratch_row});")
         body = [
-            *self._start(self.weights, own),
+            *self._start(own),
             "for (long t = 0; t < a.T; t++) {",
             *_indented(line for k in sorted(plan.forced) for line in self._force(k)),
             *_indented(writer.calls()),
@@ -174,10 +173,8 @@ class Backward(Pass):
 
     name = "backward"
 
-    @cached_property
-    def weights(self) -> Weights:
-        plan = self.plan
-        return Weights(plan.backward, plan.target, plan.fixed, plan.windows, plan.bases)
+    def __init__(self, plan: Plan):
+        super().__init__(plan, plan.backward, {*plan.kept, *plan.adjoints})
 
     @cached_property
     def gradients(self) -> Gradients:
@@ -193,14 +190,6 @@ class Backward(Pass):
         return {node: self.plan.adjoint(offset) for node, offset in self.plan.adjoints.items()}
 
     @cached_property
-    def _scratch(self) -> dict[Node, Place]:
-        return self.plan.scratch(self.plan.backward, {*self.plan.kept, *self.plan.adjoints})
-
-    @cached_property
-    def scratch_row(self) -> int:
-        return sum(self.plan.target.padded(node.size) for node in self._scratch)
-
-    @cached_property
     def source(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         plan, gradients = self.plan, self.gradients
         incoming = {node.name: node for node in plan.derivative.inputs}
@@ -209,11 +198,9 @@ class Backward(Pass):
         }
         places = {**self._scratch, **self._adjoints, **carried, **plan.kept}
         writer = Writer(
-            plan.backward, plan.target, self.name, places, self._stores(), self.weights.places
+            self.program, plan.target, self.name, places, self._stores(), self.weights.places
         )
         own = [line for k in range(len(plan.states)) for line in self._last(k)]
-        if self.scratch_row:
-            own.append(f"clear(a.scratch + b * {self.scratch_row}, {self.scratch_row});")
         row = plan.adjoint_row
         body = [
             f"REAL *const sums = a.sums + (a.by_entries ? 0 : a.me * {gradients.size});",
@@ -235,7 +222,7 @@ class Backward(Pass):
             "a.wait_for_all();",
             *gradients.deliver(),
         ]
-        start = [*self._start(self.weights, own), "a.width = a.last - a.first;"]
+        start = [*self._start(own), "a.width = a.last - a.first;"]
         lines = [*self._struct(), *writer.stages(), *self._function([*start, *body])]
         return "\n".join([preamble(plan.target), *lines, ""])
 
