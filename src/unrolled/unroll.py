@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .cells import Cell, WrappedCell
-from .engines import Engine, Forcing, Problem, choose, choose_while_compiling
+from .engines import Engine, Forcing, Problem, choose, choose_while_compiling, gates_as_of_now
 from .naming import one_of
 
 
@@ -35,6 +35,23 @@ class Trajectory:
     engine: str
     why: str
     _source: Callable[[], str] | None = None
+    _gates: Callable[[], dict[str, Tensor]] | None = None
+
+    @property
+    def gates(self) -> dict[str, Tensor]:
+        """Each gate after its activation at every step, [B, T, size], by name.
+
+        The names are the cell's `gates` (i, f, g, o of an LSTM); empty for a cell that names
+        none. They are found in the cell's graph and computed at every call, in one batch.
+
+        Raises:
+            UnsupportedOperator: the graph does not know an operator of the step.
+            RuntimeError: an input or a parameter was written to since the unroll.
+            ValueError: the unroll was compiled by torch.compile.
+        """
+        if self._gates is None:
+            raise ValueError("gates are not kept under torch.compile; unroll without it")
+        return self._gates()
 
     def source(self) -> str:
         """The program that was generated for this run.
@@ -93,10 +110,13 @@ def unroll(
     elif steps is not None:
         raise ValueError("steps is for a cell without inputs; inputs have their own length")
     problem = problem_of(cell, inputs, state, lengths, forced)
-    choice = choose_while_compiling if torch.compiler.is_compiling() else choose
+    compiling = torch.compiler.is_compiling()
+    choice = choose_while_compiling if compiling else choose
     chosen, why = choice(engine, problem)
     solution = chosen.solve(problem)
-    return Trajectory(solution.states, solution.final, chosen.name, why, solution.source)
+    # A program of torch.compile keeps nothing for later.
+    later = None if compiling else gates_as_of_now(problem, solution.states)
+    return Trajectory(solution.states, solution.final, chosen.name, why, solution.source, later)
 
 
 def problem_of(

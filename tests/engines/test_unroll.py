@@ -264,7 +264,7 @@ def test_memory_is_that_of_the_unroll_or_refused() -> None:
     late = ur.unroll(cell, x, engine="vendor")
     with torch.no_grad():
         cell.weight_ih.add_(1.0)
-    with pytest.raises(RuntimeError, match="read states before the update"):
+    with pytest.raises(RuntimeError, match="read it before the update"):
         late.states["c"]
     with torch.no_grad():
         silent = ur.unroll(cell, x, engine="vendor")

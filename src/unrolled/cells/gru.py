@@ -7,15 +7,16 @@
     h(t) = (1 - z(t)) n(t) + z(t) h(t-1)
 
 Reset after the product is the form of torch and cuDNN; reset before it is the paper's, up to
-the name of z: the paper's update gate is the one written here.
+the name of z: the paper's update gate is the one written here. With layer normalisation the
+products are normalised, over the rows of both gates together and over those of n.
 
 References:
     Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014.
+    Ba, Kiros and Hinton, "Layer normalization", arXiv 1607.06450, 2016.
 """
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .affine import AffineCell
 
@@ -28,12 +29,14 @@ class GRU(AffineCell):
         hidden_size: size of h.
         bias: whether the affine maps have biases.
         reset_after: apply the reset gate after the recurrent product (torch) or before (paper).
+        layer_norm: normalise the products; adds the parameters that `AffineCell` names.
 
     Raises:
         ValueError: a size below 1.
     """
 
     gates = ("r", "z", "n")
+    parts = (2, 1)
 
     def __init__(
         self,
@@ -41,10 +44,13 @@ class GRU(AffineCell):
         hidden_size: int,
         bias: bool = True,
         reset_after: bool = True,
+        layer_norm: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ):
-        super().__init__(input_size, hidden_size, ("h",), bias, device, dtype)
+        super().__init__(
+            input_size, hidden_size, ("h",), bias, device, dtype, layer_norm=layer_norm
+        )
         self.reset_after = reset_after
 
     def step(self, x: Tensor, h: Tensor) -> tuple[Tensor]:
@@ -59,12 +65,8 @@ class GRU(AffineCell):
         return (1 - update) * new + update * h
 
     def _step_reset_before(self, drive: Tensor, h: Tensor) -> Tensor:
-        gates = 2 * self.hidden_size
-        bias_gates, bias_new = (
-            (None, None) if self.bias_hh is None else (self.bias_hh[:gates], self.bias_hh[gates:])
-        )
-        hidden = F.linear(h, self.weight_hh[:gates], bias_gates)
-        reset, update = torch.sigmoid(drive[:, :gates] + hidden).chunk(2, dim=-1)
-        recurrent = F.linear(reset * h, self.weight_hh[gates:], bias_new)
-        new = torch.tanh(drive[:, gates:] + recurrent)
+        size = self.hidden_size
+        gates, drive_n = drive.split([2 * size, size], dim=-1)
+        reset, update = torch.sigmoid(gates + self.part_from_hidden(h, 0)).chunk(2, dim=-1)
+        new = torch.tanh(drive_n + self.part_from_hidden(reset * h, 1))
         return (1 - update) * new + update * h

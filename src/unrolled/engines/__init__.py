@@ -3,6 +3,7 @@
 from .choose import BY_NAME, choose, choose_while_compiling
 from .eager import Eager
 from .engine import Engine, EngineRefused, Forcing, Problem, Solution
+from .gates import gates_as_of_now
 from .native import Native
 from .vendor import Vendor
 
@@ -18,4 +19,5 @@ __all__ = [
     "Vendor",
     "choose",
     "choose_while_compiling",
+    "gates_as_of_now",
 ]

@@ -3,14 +3,16 @@
 Shapes: B batch, T time, I input_size.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..cells import Cell
+
+Result = TypeVar("Result")
 
 
 class EngineRefused(ValueError):
@@ -84,6 +86,17 @@ class Problem:
         reached = states[rows, (self.lengths - 1).clamp(min=0)]
         return torch.where((self.lengths > 0)[:, None], reached, initial)
 
+    def before(self, states: Mapping[str, Tensor]) -> list[Tensor]:
+        """What each step read of every component, [B, T, size], from the states after it."""
+        read = []
+        for (name, after), start in zip(states.items(), self.state, strict=True):
+            shifted = torch.cat([start[:, None], after[:, :-1]], dim=1)
+            if forcing := self.forced.get(name):
+                given, mask = forcing.values, forcing.mask
+                shifted = given if mask is None else torch.where(mask[:, :, None], given, shifted)
+            read.append(shifted)
+        return read
+
     def blank(self, states: Tensor) -> Tensor:
         """`states` [B, T, size] with zeros beyond each sequence's length."""
         valid = self.valid
@@ -149,3 +162,29 @@ class LazyStates(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._compute)
+
+
+def as_of_now(
+    what: str, used: Iterable[Tensor], compute: Callable[[], Result]
+) -> Callable[[], Result]:
+    """`compute`, to be called later, with the tensors as they are now.
+
+    Arguments:
+        what: is computed, for the error.
+        used: tensors that it is computed from. A call after one of them was written to raises
+            RuntimeError.
+        compute: gives the result, with gradients if they are recorded now.
+    """
+    watched = [tensor for tensor in used if not tensor.is_inference()]
+    versions, with_gradient = [t._version for t in watched], torch.is_grad_enabled()
+
+    def compute_now() -> Result:
+        if [tensor._version for tensor in watched] != versions:
+            raise RuntimeError(
+                f"{what} first read after its inputs or parameters had changed; read it before "
+                "the update"
+            )
+        with torch.set_grad_enabled(with_gradient):
+            return compute()
+
+    return compute_now

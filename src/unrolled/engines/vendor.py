@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..cells import GRU, LSTM, Cell, Elman, WrappedCell
-from .engine import LazyStates, Problem, Solution
+from .engine import LazyStates, Problem, Solution, as_of_now
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,13 @@ class Kernel:
     @property
     def weights(self) -> list[Tensor]:
         p = self.parameters
-        both = (p.weight_ih, p.weight_hh)
-        return [*both, p.bias_ih, p.bias_hh] if p.bias_ih is not None else [*both]  # pyright: ignore
+        names = ["weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if self.has_biases else ())]
+        projection = ["weight_hr"] if getattr(p, "proj_size", 0) else []
+        return [getattr(p, name) for name in (*names, *projection)]
+
+    @property
+    def has_biases(self) -> bool:
+        return self.parameters.bias_ih is not None
 
 
 class Vendor:
@@ -74,7 +79,7 @@ class Vendor:
         states = {name: (lambda: outputs) for name in list(problem.cell.state_sizes)[:1]}
         if kernel.has_memory:
             memory = list(problem.cell.state_sizes)[1]
-            states[memory] = _as_of_now(kernel, problem, outputs)
+            states[memory] = _memory_as_of_now(kernel, problem, outputs)
         return Solution(LazyStates(states), tuple(component[0] for component in last))
 
 
@@ -85,22 +90,14 @@ def _is_altered(cell: Cell) -> bool:
     return hooked or any(name in vars(m) for m in modules for name in ("step", "forward"))
 
 
-def _as_of_now(kernel: Kernel, problem: Problem, outputs: Tensor) -> Callable[[], Tensor]:
+def _memory_as_of_now(kernel: Kernel, problem: Problem, outputs: Tensor) -> Callable[[], Tensor]:
     """c at every step, computed at its first use, of the tensors as they are now."""
     used = [problem.inputs, outputs, *problem.state, *kernel.weights]
-    watched = [tensor for tensor in used if not tensor.is_inference()]
-    versions, with_gradient = [t._version for t in watched], torch.is_grad_enabled()
-
-    def compute() -> Tensor:
-        if [tensor._version for tensor in watched] != versions:
-            raise RuntimeError(
-                "the memory of an unroll was first read after its inputs or parameters had "
-                'changed; read states before the update, or unroll with engine="eager"'
-            )
-        with torch.set_grad_enabled(with_gradient):
-            return memory_from_outputs(kernel.parameters, problem, outputs)
-
-    return compute
+    return as_of_now(
+        "the memory of an unroll was",
+        used,
+        lambda: memory_from_outputs(kernel.parameters, problem, outputs),
+    )
 
 
 def library(problem: Problem) -> str:
@@ -113,6 +110,11 @@ def library(problem: Problem) -> str:
     return "oneDNN" if fused and one_dnn else "torch's C++ loop"
 
 
+def has_kernel(cell: Cell) -> bool:
+    """Whether torch.nn has a kernel for exactly this recurrence."""
+    return kernel_for(cell) is not None
+
+
 def kernel_for(cell: Cell) -> Kernel | None:
     """torch's kernel for exactly this recurrence, or None.
 
@@ -121,6 +123,8 @@ def kernel_for(cell: Cell) -> Kernel | None:
     kind = type(cell)
     if isinstance(cell, WrappedCell):
         return _kernel_for_module(cell.module)
+    if getattr(cell, "layer_norm", False):
+        return None
     if kind is LSTM and cell.candidate == "tanh":
         return Kernel(torch.lstm, cell, has_memory=True)
     if kind is GRU and cell.reset_after:
@@ -147,7 +151,7 @@ def _call(kernel: Kernel, problem: Problem, starts: list[Tensor]) -> tuple[Tenso
     start = tuple(starts) if kernel.has_memory else starts[0]
     # cuDNN keeps what its backward pass needs only in training mode; with no dropout the mode
     # changes nothing else.
-    tail = (kernel.weights, len(kernel.weights) == 4, 1, 0.0, torch.is_grad_enabled(), False)
+    tail = (kernel.weights, kernel.has_biases, 1, 0.0, torch.is_grad_enabled(), False)
     with warnings.catch_warnings():
         # A cell's four parameters are separate tensors, which cuDNN copies into one block.
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single")

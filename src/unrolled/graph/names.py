@@ -13,7 +13,7 @@ from typing import Any
 from .canonical import Canonical
 from .graph import Graph
 from .nodes import Affine, Fixed, Input, Literal, Node, Number, Parameter, Pointwise, Slice
-from .roles import gate_at, gate_of
+from .roles import Rows, gate_at, rows_of
 from .views import is_view, spread
 
 # A formula of more operators than this is cut in two.
@@ -80,20 +80,23 @@ def gate_values(graph: Graph) -> dict[Node, str]:
 def _activations(graph: Graph) -> dict[Node, set[str]]:
     """The nonlinearities of affine maps, each with the gates of its maps ("" for none).
 
-    Between the nonlinearity and its maps there are sums and products, and no other one.
+    Between the nonlinearity and its maps there are sums, products and slices, and no other
+    nonlinearity.
     """
-    below: dict[Node, set[str]] = {}
+    below: dict[Node, set[Rows]] = {}
     found: dict[Node, set[str]] = {}
     for node in graph.nodes:
         match node:
             case Affine():
-                below[node] = {gate_of(node.matrix, graph.gates) or ""}
-            case Slice(vector=Affine()):
-                below[node] = {gate_at(node.start, node.size, node.vector.size, graph.gates) or ""}
+                below[node] = {rows_of(node.matrix)}
+            case Slice() if node.vector in below:
+                below[node] = {rows.part(node.start, node.size) for rows in below[node.vector]}
             case Pointwise():
                 inside = set().union(*(below.get(operand, ()) for operand in node.operands))
                 if _is_nonlinear(node):
-                    found |= {node: inside} if inside else {}
+                    found |= (
+                        {node: {gate_at(r, graph.gates) or "" for r in inside}} if inside else {}
+                    )
                 else:
                     below[node] = inside
     return found

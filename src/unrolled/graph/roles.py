@@ -98,17 +98,36 @@ def _apart(found: dict[Affine, Role]) -> dict[Affine, Role]:
     return found
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows `start` to `stop` of a parameter that has `total`; None where it is not known."""
+
+    start: int
+    stop: int
+    total: int | None
+
+    def part(self, start: int, size: int) -> Rows:
+        """Those of the rows from `start` on."""
+        return Rows(self.start + start, self.start + start + size, self.total)
+
+
+def rows_of(matrix: Fixed) -> Rows:
+    """The rows of a parameter that a matrix or vector is."""
+    whole, dim, start, stop = cut(matrix) or (matrix, 0, 0, matrix.shape[0])
+    known = isinstance(whole, Parameter) and dim == 0
+    return Rows(start, stop, whole.shape[0] if known else None)
+
+
 def gate_of(matrix: Fixed, gates: tuple[str, ...]) -> str | None:
     """The gate whose rows of a parameter a matrix or vector is, or None."""
-    whole, dim, start, stop = cut(matrix) or (matrix, 1, 0, 0)
-    rows = isinstance(whole, Parameter) and dim == 0
-    return gate_at(start, stop - start, whole.shape[0], gates) if rows else None
+    return gate_at(rows_of(matrix), gates)
 
 
-def gate_at(start: int, size: int, rows: int, gates: tuple[str, ...]) -> str | None:
-    """The gate that has `size` rows from `start` on, of as many as there are, or None."""
-    fits = size * len(gates) == rows and start % size == 0
-    return gates[start // size] if fits else None
+def gate_at(rows: Rows, gates: tuple[str, ...]) -> str | None:
+    """The gate that has these rows, of as many as there are, or None."""
+    size = rows.stop - rows.start
+    fits = size * len(gates) == rows.total and rows.start % size == 0
+    return gates[rows.start // size] if fits else None
 
 
 def _letter(node: Affine, x: str, new: frozenset[Node]) -> str:

@@ -113,14 +113,19 @@ def _plainly() -> Iterator[None]:
 
 
 def fingerprint(cell: nn.Module) -> tuple[Any, ...]:
-    """What the trace of a cell depends on, but for the numbers of its parameters."""
-    return tuple(_of_module(module) for module in cell.modules())
+    """What the trace of a cell depends on, but for the numbers of its parameters.
+
+    Parameters and buffers are told by which of them are one tensor, not by which tensors they
+    are: a cell that is given others, of the same shapes, has the same graph.
+    """
+    seen: dict[int, int] = {}
+    return tuple(_of_module(module, seen) for module in cell.modules())
 
 
 class _Same:
     """Equal to the same object only; it cannot be taken for another at its address.
 
-    Tensors and modules of the cell are told by their ids: the cell holds them.
+    Modules of the cell are told by their ids: the cell holds them.
     """
 
     def __init__(self, value: Any):
@@ -132,10 +137,10 @@ class _Same:
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
-def _of_module(module: nn.Module) -> tuple[Any, ...]:
+def _of_module(module: nn.Module, seen: dict[int, int]) -> tuple[Any, ...]:
     state = vars(module)
     tensors = [
-        (name, id(t), tuple(t.shape), t.dtype, t.requires_grad)
+        (name, seen.setdefault(id(t), len(seen)), tuple(t.shape), t.dtype, t.requires_grad)
         for table in ("_parameters", "_buffers")
         for name, t in state[table].items()
         if t is not None
