@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .cells import Cell, WrappedCell
+from .cells.cell import like_of
 from .engines import Engine, Forcing, Problem, choose, choose_while_compiling, gates_as_of_now
 from .naming import one_of
 
@@ -152,7 +153,7 @@ def _no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps must be a whole number from 1 up without inputs, got {steps!r}")
     given = next((t for t in pytree.tree_leaves(state) if torch.is_tensor(t)), None)
-    like = next(cell.parameters(), torch.empty(0)) if given is None else given
+    like = like_of(cell) if given is None else given
     return like.new_empty(1 if given is None else len(given), steps, 0)
 
 
@@ -175,8 +176,8 @@ def _check_inputs(cell: Cell, inputs: Tensor) -> None:
 
 def _check_kind(cell: Cell, inputs: Tensor) -> None:
     """Compare type and device with the parameters', which a kernel reports unreadably."""
-    parameter = next(cell.parameters(), None)
-    if parameter is None or torch.is_autocast_enabled(inputs.device.type):
+    parameter = like_of(cell)
+    if not parameter.numel() or torch.is_autocast_enabled(inputs.device.type):
         return
     if inputs.dtype != parameter.dtype:
         advice = f" or cell.to({inputs.dtype})" if inputs.is_floating_point() else ""

@@ -23,6 +23,15 @@ NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def identity(a: Tensor) -> Tensor:
+    """The number itself: no squashing."""
+    return a
+
+
+# What may squash a memory on its way out.
+EMISSIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "identity": identity}
+
+
 def nonlinearity_named(name: str, what: str) -> Callable[[Tensor], Tensor]:
     """The pointwise function called `name`; `what` is the argument that an error names."""
     return NONLINEARITIES[one_of(name, NONLINEARITIES, what)]

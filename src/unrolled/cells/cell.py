@@ -9,6 +9,7 @@ Shapes: B batch.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -75,9 +76,9 @@ class Cell(nn.Module):
         """The state before the first step: zeros, each [batch_size, size].
 
         Override it for a learned or a random start. `dtype` and `device` default to those of
-        the cell's parameters.
+        the cell's parameters and buffers.
         """
-        like = next(self.parameters(), torch.empty(0))
+        like = like_of(self)
         place: dict[str, Any] = {"dtype": dtype or like.dtype, "device": device or like.device}
         return tuple(torch.zeros(batch_size, size, **place) for size in self.state_sizes.values())
 
@@ -111,6 +112,12 @@ class Cell(nn.Module):
     def extra_repr(self) -> str:
         sizes = ", ".join(f"{name}: {size}" for name, size in self.state_sizes.items())
         return f"input_size={self.input_size}, state={{{sizes}}}"
+
+
+def like_of(module: nn.Module) -> Tensor:
+    """A tensor of the type and on the device of what a module computes with."""
+    tensors = chain(module.parameters(), module.buffers())
+    return next((t for t in tensors if t.is_floating_point()), torch.empty(0))
 
 
 def check_size(what: str, size: int, smallest: int = 1) -> None:

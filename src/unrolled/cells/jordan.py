@@ -21,14 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..naming import one_of
-from .affine import NONLINEARITIES, nonlinearity_named
+from .affine import NONLINEARITIES, identity, nonlinearity_named
 from .cell import Cell, check_size
-
-
-def identity(o: Tensor) -> Tensor:
-    """The output pre-activation itself: a regression output."""
-    return o
-
 
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": identity,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..naming import one_of
-from .cell import Cell
+from .cell import Cell, like_of
 from .gru import GRU
 from .lstm import LSTM
 
@@ -97,7 +97,7 @@ class _Trial:
 
     def __init__(self, module: nn.Module, input_size: int, state: Any):
         self.module = module
-        like = next(module.parameters(), torch.empty(0))
+        like = like_of(module)
         self.x = torch.zeros(TRIAL_BATCH, input_size, dtype=like.dtype, device=like.device)
         self.result = self._start(state)
 

@@ -19,6 +19,9 @@ from .views import is_view, spread
 # A formula of more operators than this is cut in two.
 _LONGEST = 30
 
+# What makes a gate of a pre-activation.
+_SQUASHES = ("sigmoid", "tanh", "relu", "erf")
+
 
 def is_cell(graph: Graph) -> bool:
     """Whether the graph is a step of a recurrence: an output is fed back as an input."""
@@ -68,23 +71,24 @@ def fresh(letter: str, taken: Collection[str]) -> str:
 def gate_values(graph: Graph) -> dict[Node, str]:
     """The values that are a cell's gates, by the rows of the parameters that make them.
 
-    A gate is an activation whose affine maps have the rows of one gate. A gate that several
+    A gate is a squashed value whose affine maps have the rows of one gate. A gate that several
     values could be, or that is called as an input is, is left out.
     """
-    found = {node: gates.pop() for node, gates in _activations(graph).items() if len(gates) == 1}
+    squashed = {n: g for n, g in _activations(graph).items() if n.function.name in _SQUASHES}
+    found = {node: gates.pop() for node, gates in squashed.items() if len(gates) == 1}
     count = Counter(found.values())
     taken = {node.name for node in graph.inputs} | {""}
     return {n: gate for n, gate in found.items() if count[gate] == 1 and gate not in taken}
 
 
-def _activations(graph: Graph) -> dict[Node, set[str]]:
+def _activations(graph: Graph) -> dict[Pointwise, set[str]]:
     """The nonlinearities of affine maps, each with the gates of its maps ("" for none).
 
     Between the nonlinearity and its maps there are sums, products and slices, and no other
     nonlinearity.
     """
     below: dict[Node, set[Rows]] = {}
-    found: dict[Node, set[str]] = {}
+    found: dict[Pointwise, set[str]] = {}
     for node in graph.nodes:
         match node:
             case Affine():
