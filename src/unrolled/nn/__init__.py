@@ -1,6 +1,29 @@
-"""Layers built on `unroll`."""
+"""Layers built on `unroll`.
 
+| layer | |
+|---|---|
+| RNN, LSTM, GRU | torch.nn's layers, with what they have been asked for |
+| RNNCell, LSTMCell, GRUCell | torch.nn's cells, which are cells of this library too |
+| Recurrent | a stack of any cell |
+| Bidirectional | two cells that read from both ends |
+| Network | a cell with a readout |
+| DilatedStack | layers that look back by more than one step |
+"""
+
+from .bidirectional import Bidirectional
 from .dilated import DilatedStack, unroll_dilated
+from .layers import GRU, LSTM, RNN
 from .network import Network
+from .recurrent import LayerStates, Recurrent
 
-__all__ = ["DilatedStack", "Network", "unroll_dilated"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "DilatedStack",
+    "LayerStates",
+    "Network",
+    "Recurrent",
+    "unroll_dilated",
+]
