@@ -17,11 +17,10 @@ Reference:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..cells import Cell
-from ..cells.cell import check_size
+from ..cells.cell import check_size, like_of
 from ..cells.jordan import OUTPUTS
 from ..naming import one_of
 from ..unroll import unroll
@@ -59,7 +58,7 @@ class Network(nn.Module):
         self.cell, self.output = cell, output
         self.at = one_of(at, POSITIONS, "at")
         self._emit = OUTPUTS[one_of(output, OUTPUTS, "output")]
-        like = next(cell.parameters(), torch.empty(0))
+        like = like_of(cell)
         first = next(iter(cell.state_sizes.values()))
         self.readout = nn.Linear(first, output_size, device=like.device, dtype=like.dtype)
 
