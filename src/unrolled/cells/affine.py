@@ -93,7 +93,7 @@ class AffineCell(Cell):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew, in torch.nn's order: the same seed gives its numbers."""
-        bound = 1 / math.sqrt(self.hidden_size)
+        bound = 1 / math.sqrt(max(self.hidden_size, 1))
         for name, parameter in self.named_parameters(recurse=False):
             if "norm" in name:
                 nn.init.constant_(parameter, float(name.startswith("weight")))

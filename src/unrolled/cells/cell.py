@@ -38,16 +38,19 @@ class Cell(nn.Module):
         state_sizes: name and size of every state component, in order. The first is the output.
         unread: names of components that `step` returns and never reads.
         gates: names of the gates, in the order of their rows in the gated parameters.
+        smallest: the least size of a state component.
     """
 
     input_size: int
     state_sizes: dict[str, int]
     unread: frozenset[str] = frozenset()
     gates: tuple[str, ...] = ()
+    smallest: int = 1
 
     def __init__(self, input_size: int, state_sizes: dict[str, int]):
-        super().__init__()
-        _check_sizes(input_size, state_sizes)
+        # Not super(): a cell may be one of torch's by class too, which takes other arguments.
+        nn.Module.__init__(self)
+        _check_sizes(input_size, state_sizes, self.smallest)
         self.input_size = input_size
         self.state_sizes = dict(state_sizes)
 
@@ -126,9 +129,9 @@ def check_size(what: str, size: int, smallest: int = 1) -> None:
         raise ValueError(f"{what} must be a whole number from {smallest} up, got {size!r}")
 
 
-def _check_sizes(input_size: int, state_sizes: dict[str, int]) -> None:
+def _check_sizes(input_size: int, state_sizes: dict[str, int], smallest: int) -> None:
     check_size("input_size", input_size, smallest=0)
     if not state_sizes:
         raise ValueError('state_sizes is empty; name at least one component, as {"h": 32}')
     for name, size in state_sizes.items():
-        check_size(f"the size of state {name!r}", size)
+        check_size(f"the size of state {name!r}", size, smallest)

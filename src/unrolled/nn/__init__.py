@@ -15,6 +15,7 @@ from .dilated import DilatedStack, unroll_dilated
 from .layers import GRU, LSTM, RNN
 from .network import Network
 from .recurrent import LayerStates, Recurrent
+from .stepping import GRUCell, LSTMCell, RNNCell
 
 __all__ = [
     "GRU",
@@ -22,8 +23,11 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "DilatedStack",
+    "GRUCell",
+    "LSTMCell",
     "LayerStates",
     "Network",
+    "RNNCell",
     "Recurrent",
     "unroll_dilated",
 ]

@@ -60,7 +60,7 @@ class _Layer(Stacked, nn.RNNBase):
     ) -> None:
         """Replace torch's parameters, which it made without memory, by those of the cells."""
         sizes = layer_sizes(hidden_size, self.num_layers)
-        self.extras, self.engine, skip = extras, extras.engine, extras.skip
+        self.extras, self.engine = extras, extras.engine
         if not isinstance(hidden_size, int):
             self.hidden_size = sizes  # pyright: ignore[reportAttributeAccessIssue]
         self._parameters.clear()
@@ -73,14 +73,18 @@ class _Layer(Stacked, nn.RNNBase):
             for way, cell in zip(ways, rows[-1], strict=True):
                 self._take_parameters(cell, f"_l{depth}{way}")
             read = sum(map(output_size, rows[-1]))
-        check_chain(rows, skip)
-        self.between = Between(self.dropout, skip)
+        check_chain(rows, extras.skip)
         noise = (extras.recurrent_dropout, extras.zoneout, extras.weight_drop)
         self.steppers = [[Stepper(c, Noise.checked(c, *noise)) for c in row] for row in rows]
         self._init_flat_weights()
 
     def _make_cell(self, input_size: int, hidden_size: int, place: dict[str, Any]) -> Cell:
         raise NotImplementedError
+
+    @property
+    def between(self) -> Between:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What happens between layers; `dropout` may be set anew at any time, as torch's."""
+        return Between(self.dropout, self.extras.skip)
 
     def _take_parameters(self, cell: Cell, suffix: str) -> None:
         names = {name: name + suffix for name, _ in cell.named_parameters()}

@@ -81,13 +81,21 @@ def _traced(cell: Cell, mark: tuple[Any, ...]) -> Kept:
     except UnsupportedOperator as error:
         # Not the error itself, whose traceback holds the cell.
         return Kept(mark, refusal=(error.operator, error.line, error.reason))
-    weak = ref(cell)
+    weak, paths = ref(cell), {name: name.split(".") for name in Step(cell).tensors()}
 
     def read_tensors() -> dict[str, Tensor]:
         alive = weak()
-        return {} if alive is None else Step(alive).tensors()
+        return {} if alive is None else {n: _tensor_at(alive, path) for n, path in paths.items()}
 
     return Kept(mark, replace(made, read_tensors=read_tensors))
+
+
+def _tensor_at(module: nn.Module, path: list[str]) -> Tensor:
+    """The parameter or buffer of this name now."""
+    for name in path[:-1]:
+        module = module._modules[name]  # pyright: ignore[reportAssignmentType]
+    found = module._parameters.get(path[-1])
+    return module._buffers[path[-1]] if found is None else found  # pyright: ignore
 
 
 def _copy_of(cell: Cell) -> Cell:

@@ -82,10 +82,9 @@ class Kernel:
         self._forward = Forward(self.plan)
         self._backward: dict[bool, Backward] = {}
         self._functions: dict[Pass, Any] = {}
-        self._tensors = dict(graph.read_tensors())
         self.mixes_precisions = any(
             t.is_floating_point() and torch.promote_types(t.dtype, dtype) != dtype
-            for t in self._tensors.values()
+            for t in graph.read_tensors().values()
         )
         self._needed = reachable(self.plan.bases)
         self.reads_parameters_as_they_are = all(
@@ -129,11 +128,13 @@ class Kernel:
 
     def bases(self) -> list[Tensor]:
         """The tensors that the kernel reads, as torch computes them from the parameters."""
+        # Read anew: a cell may be given other tensors between two runs.
+        tensors = self.plan.graph.read_tensors()
         if self.reads_parameters_as_they_are:
-            found = [self._tensors[base.name] for base in self.plan.bases]  # pyright: ignore
+            found = [tensors[base.name] for base in self.plan.bases]  # pyright: ignore
             # Counts and masks are numbers too.
             return [(t if t.dtype is self.dtype else t.to(self.dtype)).contiguous() for t in found]
-        known = self.plan.graph.fixed_values(self._tensors, self._needed)
+        known = self.plan.graph.fixed_values(tensors, self._needed)
         return [known[base].to(self.dtype).contiguous() for base in self.plan.bases]
 
     def forward(
