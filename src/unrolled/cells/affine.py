@@ -132,7 +132,8 @@ class AffineCell(Cell):
         try:
             yield
         finally:
-            self._mask = None
+            # As before: a step leaves nothing on its module.
+            del self._mask
 
     def masked(self, h: Tensor) -> Tensor:
         return h if self._mask is None else h * self._mask

@@ -11,8 +11,10 @@ References: those of the cells, and of `nn.noise`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, TypeGuard
 
 import torch
@@ -162,6 +164,20 @@ class _Layer(Stacked, nn.RNNBase):
         Raises:
             ValueError, RuntimeError: as torch.nn; ValueError for the arguments torch has not.
         """
+        beyond = {"lengths": lengths, "mask": mask, "reset": reset, "return_states": return_states}
+        if not torch.compiler.is_compiling() and "torch._dynamo" in sys.modules:
+            return _outside_the_compiler()(self, input, hx, **beyond)
+        return self._run(input, hx, **beyond)
+
+    def _run(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any,
+        lengths: Tensor | Sequence[int] | None,
+        mask: Tensor | None,
+        reset: Tensor | None,
+        return_states: bool,
+    ) -> tuple[Any, ...]:
         plain = lengths is None and mask is None and reset is None and not return_states
         if plain and self._is_left_to_torch(input):
             return super().forward(input, hx)
@@ -239,6 +255,15 @@ class _Layer(Stacked, nn.RNNBase):
         "forget_bias": None,
         "reset_after": True,
     }
+
+
+@cache
+def _outside_the_compiler() -> Callable[..., Any]:
+    """`_Layer._run` where torch.compile leaves a layer of torch's out of its programs.
+
+    It would otherwise compile what the layer calls, piece by piece.
+    """
+    return torch.compiler.disable(_Layer._run)
 
 
 class RNN(_Layer, nn.RNN):

@@ -86,7 +86,7 @@ def run_stack(
         outputs = found[0].outputs if len(found) == 1 else torch.cat([r.outputs for r in found], 2)
         given = read + outputs if between.skip and depth else outputs
         last = depth + 1 == len(layers)
-        read = F.dropout(given, between.dropout) if between.dropout and not last else given
+        read = given if last or not between.dropout else _dropped(given, between.dropout)
         runs += found
     return StackRun(read, runs)
 
@@ -109,6 +109,15 @@ def _run(
     forced = None if resets is None else _anew(cell, inputs, resets)
     run = unroll(cell, inputs, start, lengths=lengths, forced=forced, engine=engine)
     return _turned(run, lengths) if backwards else run
+
+
+def _dropped(steps: Tensor, share: float) -> Tensor:
+    """Dropout of [B, T, size], the same for every engine that may have computed it.
+
+    torch's own draws in the order of memory, which differs between engines.
+    """
+    ones = torch.ones(steps.shape, dtype=steps.dtype, device=steps.device)
+    return steps * F.dropout(ones, share)
 
 
 def _anew(cell: Cell, inputs: Tensor, resets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
