@@ -53,9 +53,7 @@ class _Called(AffineCell):
     def _check_dimensions(self, input: Tensor, hx: Any) -> None:
         name = type(self).__name__
         if input.dim() not in (1, 2):
-            raise ValueError(
-                f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead"
-            )
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         given = () if hx is None else (hx,) if torch.is_tensor(hx) else hx
         if hx is not None and len(given) != len(self.state_sizes):
             raise ValueError(f"{name}: hx must be {', '.join(self.state_sizes)}, got {len(given)}")
@@ -79,8 +77,7 @@ class _Called(AffineCell):
                 )
             if len(component) != len(x):
                 raise RuntimeError(
-                    f"Input batch size {len(x)} doesn't match hidden{k} batch size "
-                    f"{len(component)}"
+                    f"Input batch size {len(x)} doesn't match hidden{k} batch size {len(component)}"
                 )
 
     def extra_repr(self) -> str:
