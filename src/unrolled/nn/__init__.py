@@ -8,10 +8,14 @@
 | Bidirectional | two cells that read from both ends |
 | Network | a cell with a readout |
 | DilatedStack | layers that look back by more than one step |
+
+`from_torch`, `from_keras` and `from_haste` make them of weights of other libraries, `to_torch`
+makes torch.nn's of them.
 """
 
 from .bidirectional import Bidirectional
 from .dilated import DilatedStack, unroll_dilated
+from .importers import from_haste, from_keras, from_torch, to_torch
 from .layers import GRU, LSTM, RNN
 from .network import Network
 from .recurrent import LayerStates, Recurrent
@@ -29,5 +33,9 @@ __all__ = [
     "Network",
     "RNNCell",
     "Recurrent",
+    "from_haste",
+    "from_keras",
+    "from_torch",
+    "to_torch",
     "unroll_dilated",
 ]

@@ -46,9 +46,9 @@ class _Called(AffineCell):
             given = (hx,) if torch.is_tensor(hx) else tuple(hx)
             state = given if batched else tuple(component[None] for component in given)
         self._check_sizes(x, state)
-        new = self.step(x, *state)
-        new = new if batched else tuple(component[0] for component in new)
-        return new if len(new) > 1 else new[0]
+        new = list(self.step(x, *state))
+        new = new if batched else [component[0] for component in new]
+        return tuple(new) if len(new) > 1 else new[0]
 
     def _check_dimensions(self, input: Tensor, hx: Any) -> None:
         name = type(self).__name__
