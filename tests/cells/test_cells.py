@@ -1,11 +1,13 @@
 """Each step against torch.nn's cell, or against its equation written out."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 import unrolled as ur
-from unrolled.cells import GRU, LSTM, Elman, Jordan
+from unrolled.cells import BY_NAME, GRU, LSTM, Elman, Jordan
 
 # One step in float64: a few roundings of 1e-16.
 EXACT = {"rtol": 1e-13, "atol": 1e-13}
@@ -106,6 +108,14 @@ def test_moving_sum_is_solved_by_the_shift_register() -> None:
         cell.weight_ih.copy_(torch.tensor([[1.0], [0], [0]]))
     x = torch.arange(1.0, 6)[None, :, None]
     assert ur.unroll(cell, x).outputs.sum(2).tolist() == [[1, 3, 6, 9, 12]]
+
+
+def test_the_tables_of_cells_are_complete() -> None:
+    page = Path(__file__).parents[2] / "docs" / "cells.md"
+    for text in (page.read_text(), ur.cells.__doc__):
+        rows = [[part.strip() for part in line.split("|")] for line in text.splitlines()]
+        listed = {row[2]: row[1] for row in rows if len(row) > 5 and row[2] in BY_NAME}
+        assert listed == {name: kind.__name__ for name, kind in BY_NAME.items()}
 
 
 @pytest.mark.parametrize(

@@ -39,5 +39,7 @@ def gates_as_of_now(
     problem: Problem, states: Mapping[str, Tensor]
 ) -> Callable[[], dict[str, Tensor]]:
     """What `gates_of` gives, computed at its first use, of the tensors as they are now."""
+    if not problem.cell.gates:
+        return dict
     used = [problem.inputs, *problem.state, *problem.cell.parameters()]
     return as_of_now("the gates of an unroll were", used, lambda: gates_of(problem, states))

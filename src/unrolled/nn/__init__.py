@@ -8,13 +8,18 @@
 | Bidirectional | two cells that read from both ends |
 | Network | a cell with a readout |
 | DilatedStack | layers that look back by more than one step |
+| EncoderDecoder | one sequence to another, of an Encoder and a Decoder |
+| LuongAttention, BahdanauAttention | a weighted mean of the steps of a memory |
 
 `from_torch`, `from_keras` and `from_haste` make them of weights of other libraries, `to_torch`
 makes torch.nn's of them.
 """
 
+from .attention import BahdanauAttention, LuongAttention
 from .bidirectional import Bidirectional
+from .decoder import Decoder, Scheduled
 from .dilated import DilatedStack, unroll_dilated
+from .encoder_decoder import Encoder, EncoderDecoder
 from .importers import from_haste, from_keras, from_torch, to_torch
 from .layers import GRU, LSTM, RNN
 from .network import Network
@@ -25,14 +30,20 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "BahdanauAttention",
     "Bidirectional",
+    "Decoder",
     "DilatedStack",
+    "Encoder",
+    "EncoderDecoder",
     "GRUCell",
     "LSTMCell",
     "LayerStates",
+    "LuongAttention",
     "Network",
     "RNNCell",
     "Recurrent",
+    "Scheduled",
     "from_haste",
     "from_keras",
     "from_torch",

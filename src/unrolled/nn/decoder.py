@@ -1,0 +1,675 @@
+"""A decoder: a recurrent network that writes tokens, step by step, and may look at a memory.
+
+    [h(t), ...] = step([E y(t-1); fed(t)], [h(t-1), ...])
+    o(t) = c + V output(t)
+    p(y(t) given y(1), ..., y(t-1) and the memory) = softmax(o(t))
+
+y(0) is the start token. Without attention fed(t) is empty and output(t) is h(t); `nn.attention`
+says what they are with it.
+
+What y(t-1) is, is the forcing: the true token (teacher forcing), the likeliest by o(t-1) (free
+running), or each at random (scheduled sampling). Under teacher forcing the steps are one unroll,
+unless the attention feeds back into the recurrence.
+
+Shapes: B batch, T steps, V tokens, S steps of the memory, M memory_size, E embedding size,
+N rows of one step (B, or B times the hypotheses of a search).
+
+References:
+    Sutskever, Vinyals and Le, "Sequence to sequence learning with neural networks", NIPS 2014.
+    Williams and Zipser, "A learning algorithm for continually running fully recurrent neural
+        networks", Neural Computation 1, 1989 (teacher forcing).
+    Bengio, Vinyals, Jaitly and Shazeer, "Scheduled sampling for sequence prediction with
+        recurrent neural networks", NIPS 2015.
+    Press and Wolf, "Using the output embedding to improve language models", EACL 2017 (tying).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..cells.cell import check_size
+from ..engines import Engine
+from ..naming import one_of
+from .attention import ATTENTIONS, Attention, Memory, checked_lengths, steps_within
+from .noise import Noisy
+from .recurrent import Make, Recurrent, share
+from .search import Hypotheses, Step, beam, greedy
+from .stack import State
+from .states import StateForm
+
+FORCINGS = ("teacher", "free")
+Lengths = Tensor | Sequence[int] | None
+# The states of the layers, and what is fed to the next step, [N, fed_size].
+Carry = tuple[tuple[State, ...], Tensor]
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """Scheduled sampling: at each step of each sequence the model's own choice, or the truth.
+
+    Attributes:
+        p: probability of the model's own choice; drawn by torch's generator.
+        sample: whether that choice is drawn from softmax(o), rather than its likeliest token.
+    """
+
+    p: float
+    sample: bool = False
+
+    def __post_init__(self) -> None:
+        share("p", self.p)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a decoder computed.
+
+    Attributes:
+        logits: o at every step, [B, T, V]; zero beyond each sequence's length.
+        weights: of the attention, [B, T, S]; zero beyond both lengths. None without attention.
+        final: the state after each sequence's last valid step, in the form of `Recurrent`.
+        lengths: valid steps, [B].
+        padding: what fills `tokens` beyond the lengths.
+    """
+
+    logits: Tensor
+    weights: Tensor | None
+    final: Any
+    lengths: Tensor
+    padding: int
+
+    @property
+    def valid(self) -> Tensor:
+        """True within each sequence's length, [B, T]."""
+        return steps_within(self.lengths, self.logits.shape[1])
+
+    @property
+    def tokens(self) -> Tensor:
+        """The likeliest token at every step, [B, T]; in free running those that were fed back."""
+        return self.logits.argmax(-1).masked_fill(~self.valid, self.padding)
+
+    def loss(self, targets: Tensor) -> Tensor:
+        """The mean of - log p(target) over all valid steps of all sequences.
+
+        Arguments:
+            targets: [B, T]; what they hold beyond the lengths has no effect.
+
+        Raises:
+            ValueError: targets of another shape.
+        """
+        if list(targets.shape) != list(self.logits.shape[:2]):
+            wanted = list(self.logits.shape[:2])
+            raise ValueError(f"targets must be {wanted}, got {list(targets.shape)}")
+        counted = targets.masked_fill(~self.valid, 0).long()
+        each = F.cross_entropy(self.logits.transpose(1, 2), counted, reduction="none")  # [B, T]
+        return each.masked_fill(~self.valid, 0).sum() / self.lengths.sum().clamp(min=1)
+
+
+class TiedReadout(nn.Module):
+    """o = c + E P output: the matrix of the embedding reads out. P is left out where sizes fit.
+
+    Arguments:
+        size: features of the output.
+        embedding: whose `weight` is E, [V, embedding_dim].
+    """
+
+    def __init__(self, size: int, embedding: nn.Embedding):
+        super().__init__()
+        place: dict[str, Any] = _place(embedding)
+        width = embedding.embedding_dim
+        fits = size == width
+        self.project = nn.Identity() if fits else nn.Linear(size, width, bias=False, **place)
+        self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings, **place))
+        # In a tuple, so that it is no submodule: its weight has one name in a state_dict.
+        self._embedding = (embedding,)
+
+    def forward(self, output: Tensor) -> Tensor:
+        return F.linear(self.project(output), self._embedding[0].weight, self.bias)
+
+
+class Decoder(nn.Module):
+    """Writes tokens, given a state to start from and, with attention, a memory.
+
+        ur.nn.Decoder.of_tokens(1000, 256, memory_size=512)
+
+    Arguments:
+        recurrent: the layers, in one direction; they read what the embedding gives and, behind
+            it, the `fed_size` features of the attention.
+        embedding: of the tokens; its padding_idx is their padding, if it has one.
+        attention: None for a decoder that knows only its initial state.
+        dropout: share of the embedded tokens and of what is read out that is dropped in training.
+        tied: whether the embedding reads out as well.
+        start: the token before the first.
+        end: the token that ends a sequence; None where nothing does.
+
+    Raises:
+        TypeError: a part of another type.
+        ValueError: sizes or tokens that do not fit.
+    """
+
+    def __init__(
+        self,
+        recurrent: Recurrent,
+        embedding: nn.Embedding,
+        attention: Attention | None = None,
+        *,
+        dropout: float = 0.0,
+        tied: bool = False,
+        start: int = 1,
+        end: int | None = 2,
+    ):
+        super().__init__()
+        _check_parts(recurrent, embedding, attention)
+        self.start = _check_token("start", start, embedding)
+        self.end = None if end is None else _check_token("end", end, embedding)
+        if end is not None and end == embedding.padding_idx:
+            raise ValueError(
+                f"end and padding are both {end}: where a sequence ends could not be told; make "
+                "them two tokens, or pass padding=None and lengths"
+            )
+        self.recurrent, self.embedding, self.attention = recurrent, embedding, attention
+        self.dropout = nn.Dropout(share("dropout", dropout))
+        size = recurrent.output_size
+        if attention is not None:
+            size = attention.output_size(embedding.embedding_dim)
+        self.readout: nn.Module = (
+            TiedReadout(size, embedding)
+            if tied
+            else nn.Linear(size, embedding.num_embeddings, **_place(embedding))
+        )
+
+    @staticmethod
+    def of_tokens(
+        num_tokens: int,
+        hidden_size: int,
+        memory_size: int | None = None,
+        *,
+        embedding_size: int | None = None,
+        cell: str | Make = "lstm",
+        num_layers: int = 1,
+        attention: str | Callable[[int, int], Attention] | None = "luong",
+        dropout: float = 0.0,
+        tied: bool = False,
+        start: int = 1,
+        end: int | None = 2,
+        padding: int | None = 0,
+        engine: str | Engine = "auto",
+    ) -> Decoder:
+        """A decoder and its parts, from their sizes.
+
+        Arguments:
+            num_tokens: V.
+            hidden_size: of every layer, and of the queries of the attention.
+            memory_size: M; not needed without attention.
+            embedding_size: E; default `hidden_size`.
+            cell: as `Recurrent` takes it, by name or to be made.
+            num_layers: how many layers.
+            attention: "luong", "bahdanau", None, or what is called with (query_size,
+                memory_size), such as `lambda q, m: LuongAttention(q, m, input_feeding=True)`.
+            dropout: as `Decoder` takes it, and between layers.
+            tied, start, end: as `Decoder` takes them.
+            padding: the token that fills up sequences; None where there is none.
+            engine: as `unrolled.unroll` takes it.
+
+        Raises:
+            TypeError, ValueError: as `Decoder`, and for an unknown cell or attention.
+        """
+        embedding = embedding_of(num_tokens, embedding_size or hidden_size, padding)
+        if tied:
+            # Rows of length 1 give logits of the size of what is read out.
+            embedding.weight.detach().mul_(embedding.embedding_dim**-0.5)
+        looks = _attention_of(attention, hidden_size, memory_size)
+        read = embedding.embedding_dim + (0 if looks is None else looks.fed_size)
+        recurrent = Recurrent(cell, read, hidden_size, num_layers, dropout=dropout, engine=engine)
+        return Decoder(
+            recurrent, embedding, looks, dropout=dropout, tied=tied, start=start, end=end
+        )
+
+    @property
+    def num_tokens(self) -> int:
+        return self.embedding.num_embeddings
+
+    @property
+    def padding(self) -> int:
+        """What fills up sequences of tokens: the embedding's padding_idx, or 0."""
+        return self.embedding.padding_idx or 0
+
+    def forward(
+        self,
+        targets: Tensor | None = None,
+        memory: Tensor | None = None,
+        state: Any = None,
+        *,
+        memory_lengths: Lengths = None,
+        lengths: Lengths = None,
+        forcing: str | Scheduled = "teacher",
+        steps: int | None = None,
+    ) -> Decoded:
+        """o(t) for t = 1, ..., T.
+
+        Arguments:
+            targets: y(1), ..., y(T), [B, T], without the start token; the end token is one of
+                them. None to run freely until the end token, or for `steps`.
+            memory: what the attention looks at, [B, S, M]; not read without one.
+            state: before the first step, in the form of `Recurrent`: h, or (h, c), each
+                [layers, B, size]. Default what the cells start from.
+            memory_lengths: steps of the memory that count, [B].
+            lengths: valid targets of each sequence, [B]; default up to the padding at its end,
+                if the embedding has a padding_idx. Beyond them targets may be anything.
+            forcing: "teacher", "free", or `Scheduled(p)`. With targets every sequence has their
+                length, also where the model chooses the end token before.
+            steps: how many steps to run at most, where there are no targets.
+
+        Raises:
+            TypeError, ValueError: an argument of the wrong type, shape or size, or one missing.
+        """
+        forcing = _checked_forcing(forcing, targets, steps)
+        remembered = self._remember(memory, memory_lengths)
+        if targets is None:
+            batch = self._batch_of(memory, state)
+            fed = self.embedding.weight.new_full((batch, steps or 1), self.start, dtype=torch.long)
+            plan = _Plan(fed, own=torch.ones_like(fed, dtype=torch.bool), until_end=True)
+            return self._stepwise(plan, remembered, state)
+        targets, counts = checked_tokens("targets", targets, lengths, self.embedding)
+        if memory is not None and len(memory) != len(targets):
+            raise ValueError(f"memory has {len(memory)} sequences, targets have {len(targets)}")
+        fed = F.pad(targets[:, :-1], (1, 0), value=self.start)
+        own = _own_choices(forcing, fed)
+        sample = isinstance(forcing, Scheduled) and forcing.sample
+        plan = _Plan(fed, own, counts, sample)
+        if own is None and not (self.attention is not None and self.attention.feeds_back):
+            return self._at_once(plan, remembered, state)
+        return self._stepwise(plan, remembered, state)
+
+    @torch.no_grad()
+    def greedy(
+        self,
+        memory: Tensor | None = None,
+        state: Any = None,
+        *,
+        memory_lengths: Lengths = None,
+        max_steps: int = 100,
+    ) -> Hypotheses:
+        """The likeliest token at every step, until the end token or for `max_steps`.
+
+        Without gradients or noise, whichever mode the decoder is in. The arguments are those of
+        `forward`; `nn.search.greedy` describes the result.
+        """
+        with evaluating(self):
+            step, start, carry, seen = self._searched(memory, state, memory_lengths)
+            found = greedy(
+                step, start, carry, end=self.end, max_steps=max_steps, padding=self.padding
+            )
+        return replace(found, weights=found.recall(seen)) if seen else found
+
+    @torch.no_grad()
+    def beam(
+        self,
+        memory: Tensor | None = None,
+        state: Any = None,
+        *,
+        memory_lengths: Lengths = None,
+        beam_size: int = 5,
+        length_penalty: float = 0.6,
+        max_steps: int = 100,
+        n_best: int = 1,
+    ) -> Hypotheses:
+        """The most probable sequences that a beam finds.
+
+        Without gradients or noise, whichever mode the decoder is in. The arguments are those of
+        `forward` and of `nn.search.beam`, which describes the result.
+        """
+        with evaluating(self):
+            step, start, carry, seen = self._searched(memory, state, memory_lengths)
+            found = beam(
+                step, start, carry, end=self.end, beam_size=beam_size, max_steps=max_steps,
+                length_penalty=length_penalty, n_best=n_best, padding=self.padding,
+            )  # fmt: skip
+        return replace(found, weights=found.recall(seen)) if seen else found
+
+    def _remember(self, memory: Tensor | None, lengths: Lengths) -> Memory | None:
+        if self.attention is None:
+            return None
+        if memory is None:
+            raise ValueError("memory is None; the attention needs one, [batch, steps, size]")
+        return self.attention.remember(memory, lengths)
+
+    def _batch_of(self, memory: Tensor | None, state: Any) -> int:
+        """How many sequences there are, where no targets tell it."""
+        if memory is not None:
+            return len(memory)
+        while isinstance(state, (tuple, list)) and state:
+            state = state[0]
+        if not torch.is_tensor(state) or state.dim() != 3:
+            raise ValueError("state is needed without a memory, to tell how many sequences")
+        return state.shape[1]
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        return self.dropout(self.embedding(tokens))
+
+    def _logits(self, output: Tensor) -> Tensor:
+        return self.readout(self.dropout(output))
+
+    def _at_once(self, plan: _Plan, memory: Memory | None, state: Any) -> Decoded:
+        """Every step in one unroll, then the attention of all of them."""
+        embedded = self._embed(plan.fed)
+        output, final = self.recurrent(embedded, state, lengths=plan.lengths)
+        weights = None
+        if self.attention is not None and memory is not None:
+            context, weights = self.attention.read(output, memory)
+            output = self.attention.output(output, context, embedded)
+        return self._decoded(self._logits(output), weights, final, plan.lengths)
+
+    def _stepwise(self, plan: _Plan, memory: Memory | None, state: Any) -> Decoded:
+        """Step by step, as what is fed depends on what comes out."""
+        fed, own = plan.fed, plan.own
+        layers = _Layers(self.recurrent, self.embedding.weight.new_zeros(*fed.shape, 0))
+        carry, chosen = self._begin(layers, state, len(fed)), fed[:, 0]
+        lengths, running = torch.zeros_like(chosen), torch.ones_like(chosen, dtype=torch.bool)
+        found, weights = [], []
+        for t in range(fed.shape[1]):
+            if plan.lengths is not None:
+                running = t < plan.lengths
+            tokens = fed[:, t] if own is None else chosen.where(own[:, t], fed[:, t])
+            new, output, seen = self._step(tokens, carry, memory, layers, t)
+            carry = _held(carry, new, running)
+            found.append(output if own is None else self._logits(output))
+            weights.append(seen)
+            lengths = lengths + running
+            if own is not None:
+                chosen = _choice(found[-1].detach(), plan.sample)
+            if plan.until_end and self.end is not None:
+                running = running & (chosen != self.end)
+                if not bool(running.any()):
+                    break
+        over_time = None if self.attention is None else torch.stack(weights, dim=1)
+        logits = torch.stack(found, dim=1)
+        logits = self._logits(logits) if own is None else logits
+        return self._decoded(logits, over_time, layers.back(carry[0]), lengths)
+
+    def _begin(self, layers: _Layers, state: Any, batch: int) -> Carry:
+        fed = 0 if self.attention is None else self.attention.fed_size
+        weight = self.embedding.weight
+        return layers.start(state, batch, weight), weight.new_zeros(batch, fed)
+
+    def _step(
+        self, tokens: Tensor, carry: Carry, memory: Memory | None, layers: _Layers, t: int
+    ) -> tuple[Carry, Tensor, Tensor | None]:
+        """One step: what it carries on, what it reads out, [N, ...], and the weights, [N, S]."""
+        (states, fed), attention, weights = carry, self.attention, None
+        embedded = self._embed(tokens)
+        if attention is not None and attention.comes_first:
+            fed, weights = _look(attention, states[-1][0], memory)
+        output, states = layers.step(torch.cat([embedded, fed], dim=-1), states, t)
+        if attention is not None:
+            context = fed
+            if not attention.comes_first:
+                context, weights = _look(attention, output, memory)
+            output = attention.output(output, context, embedded)
+            fed = output if attention.input_feeding else fed
+        return (states, fed), output, weights
+
+    def _searched(
+        self, memory: Tensor | None, state: Any, lengths: Lengths
+    ) -> tuple[Step, Tensor, Carry, list[Tensor]]:
+        """A step for a search, the tokens and what it starts from, and the weights it will see."""
+        remembered, batch = self._remember(memory, lengths), self._batch_of(memory, state)
+        weight = self.embedding.weight
+        layers = _Layers(self.recurrent, weight.new_zeros(batch, 1, 0))
+        seen: list[Tensor] = []
+
+        def step(tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+            carry, output, weights = self._step(tokens, carry, remembered, layers, 0)
+            if weights is not None:
+                seen.append(weights)
+            return torch.log_softmax(self._logits(output), dim=-1), carry
+
+        start = torch.full((batch,), self.start, device=weight.device)
+        return step, start, self._begin(layers, state, batch), seen
+
+    def _decoded(
+        self, logits: Tensor, weights: Tensor | None, final: Any, lengths: Tensor | None
+    ) -> Decoded:
+        batch, time, _ = logits.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=logits.device)
+        beyond = ~steps_within(lengths, time)[:, :, None]
+        logits = logits.masked_fill(beyond, 0)
+        weights = None if weights is None else weights.masked_fill(beyond, 0)
+        return Decoded(logits, weights, final, lengths, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"start={self.start}, end={self.end}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the steps of a decoder are fed with.
+
+    Attributes:
+        fed: y(0), ..., y(T-1), [B, T].
+        own: true where the model's own choice takes the place of `fed`, [B, T]; None: nowhere.
+        lengths: valid steps, [B]; None where all are, or until the end token.
+        sample: whether the model's choice is drawn.
+        until_end: whether a sequence is over with the end token.
+    """
+
+    fed: Tensor
+    own: Tensor | None
+    lengths: Tensor | None = None
+    sample: bool = False
+    until_end: bool = False
+
+
+class _Layers:
+    """The layers of a decoder for one pass, step by step; their noise is drawn beforehand.
+
+    Arguments:
+        recurrent: the layers.
+        like: [B, T, 0] of the type and device of what they read.
+    """
+
+    def __init__(self, recurrent: Recurrent, like: Tensor):
+        self.cells = [row[0].now(recurrent.training) for row in recurrent.steppers]
+        self.noise = [cell.draw(like) if isinstance(cell, Noisy) else None for cell in self.cells]
+        self.form = StateForm.of([[cell] for cell in self.cells])
+        self.skip = recurrent.between.skip
+        self.dropout = recurrent.between.dropout if recurrent.training else 0.0
+
+    def start(self, state: Any, batch: int, like: Tensor) -> tuple[State, ...]:
+        """A state in the form of `Recurrent`, or what the cells start from, by layer."""
+        place: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
+        given = zip(self.cells, self.form.read(state, batch, True), strict=True)
+        return tuple(cell.initial_state(batch, **place) if s is None else s for cell, s in given)
+
+    def back(self, states: tuple[State, ...]) -> Any:
+        """The states of all layers in the form of `Recurrent`."""
+        return self.form.back(states, True)
+
+    def step(
+        self, x: Tensor, states: tuple[State, ...], t: int
+    ) -> tuple[Tensor, tuple[State, ...]]:
+        """One step of every layer on top of the other, as a stack runs them."""
+        after: list[State] = []
+        for depth, (cell, state, noise) in enumerate(
+            zip(self.cells, states, self.noise, strict=True)
+        ):
+            read = x if noise is None else torch.cat([x, noise[:, t]], dim=-1)
+            after.append(cell.step(read, *state))
+            x = x + after[-1][0] if self.skip and depth else after[-1][0]
+            if self.dropout and depth + 1 < len(self.cells):
+                x = F.dropout(x, self.dropout)
+        return x, tuple(after)
+
+
+def _look(attention: Attention, queries: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor]:
+    """Contexts and weights of queries [N, H], those of one sequence side by side."""
+    assert memory is not None, "Decoder._remember refuses none"
+    together = queries.unflatten(0, (len(memory.values), -1))  # [B, N / B, H]
+    context, weights = attention.read(together, memory)
+    return context.flatten(0, 1), weights.flatten(0, 1)
+
+
+def _held(old: Carry, new: Carry, running: Tensor) -> Carry:
+    """What is carried on: of a sequence that is over, what it was."""
+    states = tuple(
+        tuple(after.where(running[:, None], before) for before, after in zip(*pair, strict=True))
+        for pair in zip(old[0], new[0], strict=True)
+    )
+    return states, new[1]
+
+
+def _choice(logits: Tensor, sample: bool) -> Tensor:
+    if not sample:
+        return logits.argmax(-1)
+    return torch.multinomial(torch.softmax(logits, dim=-1), 1)[:, 0]
+
+
+def _own_choices(forcing: str | Scheduled, fed: Tensor) -> Tensor | None:
+    """Where the model's own choice is fed, [B, T]; None for nowhere."""
+    if forcing == "teacher" or (isinstance(forcing, Scheduled) and forcing.p == 0):
+        return None
+    if isinstance(forcing, Scheduled):
+        return torch.rand(fed.shape, device=fed.device) < forcing.p
+    return torch.ones_like(fed, dtype=torch.bool)
+
+
+def _checked_forcing(
+    forcing: str | Scheduled, targets: Tensor | None, steps: int | None
+) -> str | Scheduled:
+    if isinstance(forcing, str):
+        one_of(forcing, FORCINGS, "forcing")
+    elif not isinstance(forcing, Scheduled):
+        came = type(forcing).__name__
+        raise TypeError(f'forcing must be "teacher", "free" or Scheduled(p), got {came}')
+    if targets is not None:
+        if steps is not None:
+            raise ValueError("steps is for free running without targets, which have their own")
+        return forcing
+    if forcing != "free":
+        raise ValueError(f'targets are needed with forcing {forcing!r}; forcing="free" needs none')
+    if steps is None:
+        raise ValueError("steps is None; without targets say how many steps to run at most")
+    check_size("steps", steps)
+    return forcing
+
+
+def _attention_of(
+    attention: str | Callable[[int, int], Attention] | None,
+    query_size: int,
+    memory_size: int | None,
+) -> Attention | None:
+    if attention is None:
+        return None
+    if memory_size is None:
+        raise ValueError("memory_size is None; attention needs the features of the memory")
+    if isinstance(attention, str):
+        return ATTENTIONS[one_of(attention, ATTENTIONS, "attention")](query_size, memory_size)
+    if isinstance(attention, nn.Module) or not callable(attention):
+        raise TypeError(
+            f"attention must be a name, None, or a function of (query_size, memory_size), got "
+            f"{type(attention).__name__}; Decoder(recurrent, embedding, attention) takes one "
+            "that is made"
+        )
+    return attention(query_size, memory_size)
+
+
+def _place(embedding: nn.Embedding) -> dict[str, Any]:
+    return {"dtype": embedding.weight.dtype, "device": embedding.weight.device}
+
+
+def _check_parts(
+    recurrent: Recurrent, embedding: nn.Embedding, attention: Attention | None
+) -> None:
+    parts = {"recurrent": (recurrent, Recurrent), "embedding": (embedding, nn.Embedding)}
+    if attention is not None:
+        parts["attention"] = (attention, Attention)
+    for name, (part, kind) in parts.items():
+        if not isinstance(part, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(part).__name__}")
+    if recurrent.bidirectional or not recurrent.batch_first:
+        raise ValueError("recurrent must read in one direction, with batch_first=True")
+    fed = 0 if attention is None else attention.fed_size
+    if recurrent.input_size != embedding.embedding_dim + fed:
+        raise ValueError(
+            f"recurrent must read {embedding.embedding_dim + fed} features, {fed} of them of the "
+            f"attention, its input_size is {recurrent.input_size}"
+        )
+    if attention is not None and attention.query_size != recurrent.output_size:
+        raise ValueError(
+            f"attention must have query_size {recurrent.output_size}, the output of the cells, "
+            f"got {attention.query_size}"
+        )
+
+
+def _check_token(what: str, token: int, embedding: nn.Embedding) -> int:
+    whole = isinstance(token, int) and not isinstance(token, bool)
+    if not whole or not 0 <= token < embedding.num_embeddings:
+        raise ValueError(
+            f"{what} must be a token from 0 to {embedding.num_embeddings - 1}, got {token!r}"
+        )
+    return token
+
+
+def embedding_of(num_tokens: int, size: int, padding: int | None) -> nn.Embedding:
+    """An embedding of tokens.
+
+    Raises:
+        ValueError: a size below 1, or a padding that is none of the tokens.
+    """
+    check_size("num_tokens", num_tokens)
+    check_size("embedding_size", size)
+    if padding is not None and not 0 <= padding < num_tokens:
+        raise ValueError(f"padding must be a token from 0 to {num_tokens - 1}, got {padding!r}")
+    return nn.Embedding(num_tokens, size, padding_idx=padding)
+
+
+def checked_tokens(
+    what: str, tokens: Tensor, lengths: Lengths, embedding: nn.Embedding
+) -> tuple[Tensor, Tensor | None]:
+    """Tokens [B, T] with nothing but padding beyond the lengths, and the lengths.
+
+    Arguments:
+        lengths: [B]; None: up to the padding at the end, if there is a padding_idx.
+
+    Raises:
+        ValueError: tokens or lengths of the wrong shape, type or size; it names them as `what`.
+    """
+    is_tensor = torch.is_tensor(tokens)
+    if not is_tensor or tokens.dim() != 2 or tokens.is_floating_point() or 0 in tokens.shape:
+        came = f"{tokens.dtype} {list(tokens.shape)}" if is_tensor else type(tokens).__name__
+        raise ValueError(f"{what} must be whole numbers [batch, time], got {came}")
+    tokens, padding = tokens.to(torch.int64), embedding.padding_idx
+    counts = None
+    if lengths is not None:
+        counts = checked_lengths(f"lengths of {what}", lengths, tokens)
+    elif padding is not None:
+        time = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
+        counts = time.expand_as(tokens).masked_fill(tokens == padding, 0).amax(1)
+    if counts is not None:
+        tokens = tokens.masked_fill(~steps_within(counts, tokens.shape[1]), padding or 0)
+    highest = embedding.num_embeddings - 1
+    if not torch.compiler.is_compiling() and bool(((tokens < 0) | (tokens > highest)).any()):
+        raise ValueError(
+            f"{what} must be tokens from 0 to {highest}, got {int(tokens.min())} to "
+            f"{int(tokens.max())}"
+        )
+    return tokens, counts
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Within this context the module is in evaluation mode; then in the mode that it was in."""
+    modes = [(each, each.training) for each in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, mode in modes:
+            each.training = mode
