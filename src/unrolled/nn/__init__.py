@@ -17,14 +17,15 @@ makes torch.nn's of them.
 
 from .attention import BahdanauAttention, LuongAttention
 from .bidirectional import Bidirectional
-from .decoder import Decoder, Scheduled
+from .cells import GRUCell, LSTMCell, RNNCell
+from .decoder import Decoder
 from .dilated import DilatedStack, unroll_dilated
 from .encoder_decoder import Encoder, EncoderDecoder
+from .forcing import Scheduled
 from .importers import from_haste, from_keras, from_torch, to_torch
 from .layers import GRU, LSTM, RNN
 from .network import Network
 from .recurrent import LayerStates, Recurrent
-from .stepping import GRUCell, LSTMCell, RNNCell
 
 __all__ = [
     "GRU",

@@ -28,7 +28,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from ..cells.cell import check_size
 from ..naming import one_of
+from .tokens import Lengths, checked_lengths, steps_within
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class Attention(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define output")
 
-    def remember(self, memory: Tensor, lengths: Tensor | Sequence[int] | None = None) -> Memory:
+    def remember(self, memory: Tensor, lengths: Lengths = None) -> Memory:
         """Take a memory, and compute what depends on it alone.
 
         Arguments:
@@ -199,7 +200,7 @@ class Attention(nn.Module):
         return weights @ memory.values, weights
 
     def forward(
-        self, queries: Tensor, memory: Tensor, lengths: Tensor | Sequence[int] | None = None
+        self, queries: Tensor, memory: Tensor, lengths: Lengths = None
     ) -> tuple[Tensor, Tensor]:
         """The contexts, [B, T, M], and the weights, [B, T, S]; arguments as `remember`, `read`.
 
@@ -292,24 +293,3 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
 def _check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         check_size(name, size)
-
-
-def checked_lengths(what: str, lengths: Tensor | Sequence[int], steps: Tensor) -> Tensor:
-    """Valid steps of each sequence of `steps` [B, T, ...], as a tensor [B] on its device.
-
-    Raises:
-        ValueError: they are not B whole numbers from 0 to T; it names them as `what`.
-    """
-    batch, time = steps.shape[:2]
-    given: Tensor = torch.as_tensor(lengths, device=steps.device)
-    if given.shape != (batch,) or given.is_floating_point() or given.dtype == torch.bool:
-        raise ValueError(f"{what} must be {batch} whole numbers, got {given.tolist()}")
-    counts = given.to(torch.int64)
-    if not torch.compiler.is_compiling() and bool(((counts < 0) | (counts > time)).any()):
-        raise ValueError(f"{what} must lie between 0 and {time}, got {counts.tolist()}")
-    return counts
-
-
-def steps_within(lengths: Tensor, steps: int) -> Tensor:
-    """True at the steps that `lengths` [B] count, [B, steps]."""
-    return torch.arange(steps, device=lengths.device) < lengths[:, None]

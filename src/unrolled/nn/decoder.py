@@ -25,8 +25,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,36 +33,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..cells.cell import check_size
 from ..engines import Engine
 from ..naming import one_of
-from .attention import ATTENTIONS, Attention, Memory, checked_lengths, steps_within
-from .noise import Noisy
+from .attention import ATTENTIONS, Attention, Memory
+from .forcing import Plan, Scheduled, checked_forcing, choice, own_choices
 from .recurrent import Make, Recurrent, share
-from .search import Hypotheses, Step, beam, greedy
+from .search import Hypotheses, Step, beam, evaluating, greedy
 from .stack import State
-from .states import StateForm
+from .stepwise import StepByStep
+from .tokens import Lengths, check_token, checked_tokens, embedding_of, steps_within
 
-FORCINGS = ("teacher", "free")
-Lengths = Tensor | Sequence[int] | None
 # The states of the layers, and what is fed to the next step, [N, fed_size].
 Carry = tuple[tuple[State, ...], Tensor]
-
-
-@dataclass(frozen=True)
-class Scheduled:
-    """Scheduled sampling: at each step of each sequence the model's own choice, or the truth.
-
-    Attributes:
-        p: probability of the model's own choice; drawn by torch's generator.
-        sample: whether that choice is drawn from softmax(o), rather than its likeliest token.
-    """
-
-    p: float
-    sample: bool = False
-
-    def __post_init__(self) -> None:
-        share("p", self.p)
 
 
 @dataclass(frozen=True)
@@ -166,8 +147,8 @@ class Decoder(nn.Module):
     ):
         super().__init__()
         _check_parts(recurrent, embedding, attention)
-        self.start = _check_token("start", start, embedding)
-        self.end = None if end is None else _check_token("end", end, embedding)
+        self.start = check_token("start", start, embedding)
+        self.end = None if end is None else check_token("end", end, embedding)
         if end is not None and end == embedding.padding_idx:
             raise ValueError(
                 f"end and padding are both {end}: where a sequence ends could not be told; make "
@@ -269,20 +250,20 @@ class Decoder(nn.Module):
         Raises:
             TypeError, ValueError: an argument of the wrong type, shape or size, or one missing.
         """
-        forcing = _checked_forcing(forcing, targets, steps)
+        forcing = checked_forcing(forcing, targets, steps)
         remembered = self._remember(memory, memory_lengths)
         if targets is None:
             batch = self._batch_of(memory, state)
             fed = self.embedding.weight.new_full((batch, steps or 1), self.start, dtype=torch.long)
-            plan = _Plan(fed, own=torch.ones_like(fed, dtype=torch.bool), until_end=True)
+            plan = Plan(fed, own=torch.ones_like(fed, dtype=torch.bool), until_end=True)
             return self._stepwise(plan, remembered, state)
         targets, counts = checked_tokens("targets", targets, lengths, self.embedding)
         if memory is not None and len(memory) != len(targets):
             raise ValueError(f"memory has {len(memory)} sequences, targets have {len(targets)}")
         fed = F.pad(targets[:, :-1], (1, 0), value=self.start)
-        own = _own_choices(forcing, fed)
+        own = own_choices(forcing, fed)
         sample = isinstance(forcing, Scheduled) and forcing.sample
-        plan = _Plan(fed, own, counts, sample)
+        plan = Plan(fed, own, counts, sample)
         if own is None and not (self.attention is not None and self.attention.feeds_back):
             return self._at_once(plan, remembered, state)
         return self._stepwise(plan, remembered, state)
@@ -356,7 +337,7 @@ class Decoder(nn.Module):
     def _logits(self, output: Tensor) -> Tensor:
         return self.readout(self.dropout(output))
 
-    def _at_once(self, plan: _Plan, memory: Memory | None, state: Any) -> Decoded:
+    def _at_once(self, plan: Plan, memory: Memory | None, state: Any) -> Decoded:
         """Every step in one unroll, then the attention of all of them."""
         embedded = self._embed(plan.fed)
         output, final = self.recurrent(embedded, state, lengths=plan.lengths)
@@ -366,10 +347,10 @@ class Decoder(nn.Module):
             output = self.attention.output(output, context, embedded)
         return self._decoded(self._logits(output), weights, final, plan.lengths)
 
-    def _stepwise(self, plan: _Plan, memory: Memory | None, state: Any) -> Decoded:
+    def _stepwise(self, plan: Plan, memory: Memory | None, state: Any) -> Decoded:
         """Step by step, as what is fed depends on what comes out."""
         fed, own = plan.fed, plan.own
-        layers = _Layers(self.recurrent, self.embedding.weight.new_zeros(*fed.shape, 0))
+        layers = StepByStep(self.recurrent, self.embedding.weight.new_zeros(*fed.shape, 0))
         carry, chosen = self._begin(layers, state, len(fed)), fed[:, 0]
         lengths, running = torch.zeros_like(chosen), torch.ones_like(chosen, dtype=torch.bool)
         found, weights = [], []
@@ -383,7 +364,7 @@ class Decoder(nn.Module):
             weights.append(seen)
             lengths = lengths + running
             if own is not None:
-                chosen = _choice(found[-1].detach(), plan.sample)
+                chosen = choice(found[-1].detach(), plan.sample)
             if plan.until_end and self.end is not None:
                 running = running & (chosen != self.end)
                 if not bool(running.any()):
@@ -393,13 +374,13 @@ class Decoder(nn.Module):
         logits = self._logits(logits) if own is None else logits
         return self._decoded(logits, over_time, layers.back(carry[0]), lengths)
 
-    def _begin(self, layers: _Layers, state: Any, batch: int) -> Carry:
+    def _begin(self, layers: StepByStep, state: Any, batch: int) -> Carry:
         fed = 0 if self.attention is None else self.attention.fed_size
         weight = self.embedding.weight
         return layers.start(state, batch, weight), weight.new_zeros(batch, fed)
 
     def _step(
-        self, tokens: Tensor, carry: Carry, memory: Memory | None, layers: _Layers, t: int
+        self, tokens: Tensor, carry: Carry, memory: Memory | None, layers: StepByStep, t: int
     ) -> tuple[Carry, Tensor, Tensor | None]:
         """One step: what it carries on, what it reads out, [N, ...], and the weights, [N, S]."""
         (states, fed), attention, weights = carry, self.attention, None
@@ -421,7 +402,7 @@ class Decoder(nn.Module):
         """A step for a search, the tokens and what it starts from, and the weights it will see."""
         remembered, batch = self._remember(memory, lengths), self._batch_of(memory, state)
         weight = self.embedding.weight
-        layers = _Layers(self.recurrent, weight.new_zeros(batch, 1, 0))
+        layers = StepByStep(self.recurrent, weight.new_zeros(batch, 1, 0))
         seen: list[Tensor] = []
 
         def step(tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
@@ -448,66 +429,6 @@ class Decoder(nn.Module):
         return f"start={self.start}, end={self.end}"
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What the steps of a decoder are fed with.
-
-    Attributes:
-        fed: y(0), ..., y(T-1), [B, T].
-        own: true where the model's own choice takes the place of `fed`, [B, T]; None: nowhere.
-        lengths: valid steps, [B]; None where all are, or until the end token.
-        sample: whether the model's choice is drawn.
-        until_end: whether a sequence is over with the end token.
-    """
-
-    fed: Tensor
-    own: Tensor | None
-    lengths: Tensor | None = None
-    sample: bool = False
-    until_end: bool = False
-
-
-class _Layers:
-    """The layers of a decoder for one pass, step by step; their noise is drawn beforehand.
-
-    Arguments:
-        recurrent: the layers.
-        like: [B, T, 0] of the type and device of what they read.
-    """
-
-    def __init__(self, recurrent: Recurrent, like: Tensor):
-        self.cells = [row[0].now(recurrent.training) for row in recurrent.steppers]
-        self.noise = [cell.draw(like) if isinstance(cell, Noisy) else None for cell in self.cells]
-        self.form = StateForm.of([[cell] for cell in self.cells])
-        self.skip = recurrent.between.skip
-        self.dropout = recurrent.between.dropout if recurrent.training else 0.0
-
-    def start(self, state: Any, batch: int, like: Tensor) -> tuple[State, ...]:
-        """A state in the form of `Recurrent`, or what the cells start from, by layer."""
-        place: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
-        given = zip(self.cells, self.form.read(state, batch, True), strict=True)
-        return tuple(cell.initial_state(batch, **place) if s is None else s for cell, s in given)
-
-    def back(self, states: tuple[State, ...]) -> Any:
-        """The states of all layers in the form of `Recurrent`."""
-        return self.form.back(states, True)
-
-    def step(
-        self, x: Tensor, states: tuple[State, ...], t: int
-    ) -> tuple[Tensor, tuple[State, ...]]:
-        """One step of every layer on top of the other, as a stack runs them."""
-        after: list[State] = []
-        for depth, (cell, state, noise) in enumerate(
-            zip(self.cells, states, self.noise, strict=True)
-        ):
-            read = x if noise is None else torch.cat([x, noise[:, t]], dim=-1)
-            after.append(cell.step(read, *state))
-            x = x + after[-1][0] if self.skip and depth else after[-1][0]
-            if self.dropout and depth + 1 < len(self.cells):
-                x = F.dropout(x, self.dropout)
-        return x, tuple(after)
-
-
 def _look(attention: Attention, queries: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor]:
     """Contexts and weights of queries [N, H], those of one sequence side by side."""
     assert memory is not None, "Decoder._remember refuses none"
@@ -523,41 +444,6 @@ def _held(old: Carry, new: Carry, running: Tensor) -> Carry:
         for pair in zip(old[0], new[0], strict=True)
     )
     return states, new[1]
-
-
-def _choice(logits: Tensor, sample: bool) -> Tensor:
-    if not sample:
-        return logits.argmax(-1)
-    return torch.multinomial(torch.softmax(logits, dim=-1), 1)[:, 0]
-
-
-def _own_choices(forcing: str | Scheduled, fed: Tensor) -> Tensor | None:
-    """Where the model's own choice is fed, [B, T]; None for nowhere."""
-    if forcing == "teacher" or (isinstance(forcing, Scheduled) and forcing.p == 0):
-        return None
-    if isinstance(forcing, Scheduled):
-        return torch.rand(fed.shape, device=fed.device) < forcing.p
-    return torch.ones_like(fed, dtype=torch.bool)
-
-
-def _checked_forcing(
-    forcing: str | Scheduled, targets: Tensor | None, steps: int | None
-) -> str | Scheduled:
-    if isinstance(forcing, str):
-        one_of(forcing, FORCINGS, "forcing")
-    elif not isinstance(forcing, Scheduled):
-        came = type(forcing).__name__
-        raise TypeError(f'forcing must be "teacher", "free" or Scheduled(p), got {came}')
-    if targets is not None:
-        if steps is not None:
-            raise ValueError("steps is for free running without targets, which have their own")
-        return forcing
-    if forcing != "free":
-        raise ValueError(f'targets are needed with forcing {forcing!r}; forcing="free" needs none')
-    if steps is None:
-        raise ValueError("steps is None; without targets say how many steps to run at most")
-    check_size("steps", steps)
-    return forcing
 
 
 def _attention_of(
@@ -606,70 +492,3 @@ def _check_parts(
             f"attention must have query_size {recurrent.output_size}, the output of the cells, "
             f"got {attention.query_size}"
         )
-
-
-def _check_token(what: str, token: int, embedding: nn.Embedding) -> int:
-    whole = isinstance(token, int) and not isinstance(token, bool)
-    if not whole or not 0 <= token < embedding.num_embeddings:
-        raise ValueError(
-            f"{what} must be a token from 0 to {embedding.num_embeddings - 1}, got {token!r}"
-        )
-    return token
-
-
-def embedding_of(num_tokens: int, size: int, padding: int | None) -> nn.Embedding:
-    """An embedding of tokens.
-
-    Raises:
-        ValueError: a size below 1, or a padding that is none of the tokens.
-    """
-    check_size("num_tokens", num_tokens)
-    check_size("embedding_size", size)
-    if padding is not None and not 0 <= padding < num_tokens:
-        raise ValueError(f"padding must be a token from 0 to {num_tokens - 1}, got {padding!r}")
-    return nn.Embedding(num_tokens, size, padding_idx=padding)
-
-
-def checked_tokens(
-    what: str, tokens: Tensor, lengths: Lengths, embedding: nn.Embedding
-) -> tuple[Tensor, Tensor | None]:
-    """Tokens [B, T] with nothing but padding beyond the lengths, and the lengths.
-
-    Arguments:
-        lengths: [B]; None: up to the padding at the end, if there is a padding_idx.
-
-    Raises:
-        ValueError: tokens or lengths of the wrong shape, type or size; it names them as `what`.
-    """
-    is_tensor = torch.is_tensor(tokens)
-    if not is_tensor or tokens.dim() != 2 or tokens.is_floating_point() or 0 in tokens.shape:
-        came = f"{tokens.dtype} {list(tokens.shape)}" if is_tensor else type(tokens).__name__
-        raise ValueError(f"{what} must be whole numbers [batch, time], got {came}")
-    tokens, padding = tokens.to(torch.int64), embedding.padding_idx
-    counts = None
-    if lengths is not None:
-        counts = checked_lengths(f"lengths of {what}", lengths, tokens)
-    elif padding is not None:
-        time = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
-        counts = time.expand_as(tokens).masked_fill(tokens == padding, 0).amax(1)
-    if counts is not None:
-        tokens = tokens.masked_fill(~steps_within(counts, tokens.shape[1]), padding or 0)
-    highest = embedding.num_embeddings - 1
-    if not torch.compiler.is_compiling() and bool(((tokens < 0) | (tokens > highest)).any()):
-        raise ValueError(
-            f"{what} must be tokens from 0 to {highest}, got {int(tokens.min())} to "
-            f"{int(tokens.max())}"
-        )
-    return tokens, counts
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Within this context the module is in evaluation mode; then in the mode that it was in."""
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, mode in modes:
-            each.training = mode

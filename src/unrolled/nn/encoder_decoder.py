@@ -30,20 +30,14 @@ from ..cells import Cell
 from ..cells.cell import like_of
 from ..engines import Engine
 from ..naming import one_of
-from .attention import Attention, checked_lengths
-from .decoder import (
-    Decoded,
-    Decoder,
-    Lengths,
-    Scheduled,
-    checked_tokens,
-    embedding_of,
-    evaluating,
-)
+from .attention import Attention
+from .decoder import Decoded, Decoder
+from .forcing import Scheduled
 from .recurrent import Make, Recurrent, share
-from .search import Hypotheses
+from .search import Hypotheses, evaluating
 from .stack import State
 from .states import StateForm
+from .tokens import Lengths, checked_lengths, checked_tokens, embedding_of
 
 ACTIVATIONS = {"tanh": torch.tanh, "identity": nn.Identity()}
 

@@ -25,12 +25,13 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..cells.cell import check_size
@@ -287,3 +288,15 @@ def _checked(log_p: Tensor, rows: int) -> Tensor:
             f"step must give log-probabilities [{rows}, vocabulary], got {list(log_p.shape)}"
         )
     return log_p
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Within this context the module is in evaluation mode; then in the mode that it was in."""
+    modes = [(each, each.training) for each in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, mode in modes:
+            each.training = mode

@@ -12,8 +12,8 @@ from torch import nn
 from ...cells import GRU as GRUStep
 from ...cells import LSTM as LSTMStep
 from ...cells import Elman as ElmanStep
+from ..cells import GRUCell, LSTMCell, RNNCell
 from ..layers import GRU, LSTM, RNN
-from ..stepping import GRUCell, LSTMCell, RNNCell
 from .arrays import filled, tensors
 
 _LAYER = ("input_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
