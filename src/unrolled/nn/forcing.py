@@ -76,6 +76,11 @@ def own_choices(forcing: str | Scheduled, fed: Tensor) -> Tensor | None:
 def checked_forcing(
     forcing: str | Scheduled, targets: Tensor | None, steps: int | None
 ) -> str | Scheduled:
+    """The forcing, where it fits the other arguments of a decoder.
+
+    Raises:
+        TypeError, ValueError: it does not.
+    """
     if isinstance(forcing, str):
         one_of(forcing, FORCINGS, "forcing")
     elif not isinstance(forcing, Scheduled):

@@ -4,269 +4,26 @@ Each is a torch.nn layer by class: arguments, defaults, parameter names, shapes,
 state_dict are those of torch.nn. Further arguments are keywords, and with all of them left out the
 results are torch.nn's. The steps run in the library's engines.
 
-Shapes: B batch, T time, L layers, D directions, H hidden_size.
-
 References: those of the cells, and of `nn.noise`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, ClassVar, TypeGuard
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch import nn
 
 from ..cells import GRU as GRUStep
 from ..cells import LSTM as LSTMStep
 from ..cells import Cell
 from ..cells import Elman as ElmanStep
 from ..engines import Engine
-from ..engines.vendor import has_kernel
-from .noise import Noise, Stepper
-from .recurrent import Stacked, Zoneout, check_chain, layer_sizes, output_size
-from .sequences import Sequences
-from .stack import Between
-
-Sizes = int | Sequence[int]
-Place = torch.device | str | None
+from .drop_in import DropIn, Extras, Place, Sizes, count_of, first_of
+from .recurrent import Zoneout
 
 
-@dataclass(frozen=True)
-class Extras:
-    """What a layer can that torch's cannot, whatever its cell; `RNN` describes the fields."""
-
-    recurrent_dropout: float = 0.0
-    zoneout: Zoneout = 0.0
-    weight_drop: float = 0.0
-    skip: bool = False
-    engine: str | Engine = "auto"
-
-
-class _Layer(Stacked, nn.RNNBase):
-    """What the three layers share: torch's module, whose parameters a cell for each layer reads.
-
-    The cells are no submodules: the parameters belong to the layer, under torch's names.
-    """
-
-    def _build(
-        self,
-        input_size: int,
-        hidden_size: Sizes,
-        extras: Extras,
-        place: dict[str, Any],
-    ) -> None:
-        """Replace torch's parameters, which it made without memory, by those of the cells."""
-        sizes = layer_sizes(hidden_size, self.num_layers)
-        self.extras, self.engine = extras, extras.engine
-        if not isinstance(hidden_size, int):
-            self.hidden_size = sizes  # pyright: ignore[reportAttributeAccessIssue]
-        self._parameters.clear()
-        self._names: list[list[dict[str, str]]] = []
-        self._all_weights, self._flat_weights_names, rows = [], [], []
-        read, ways = input_size, ["", "_reverse"] if self.bidirectional else [""]
-        for depth, size in enumerate(sizes):
-            rows.append([self._make_cell(read, size, place) for _ in ways])
-            self._names.append([])
-            for way, cell in zip(ways, rows[-1], strict=True):
-                self._take_parameters(cell, f"_l{depth}{way}")
-            read = sum(map(output_size, rows[-1]))
-        check_chain(rows, extras.skip)
-        noise = (extras.recurrent_dropout, extras.zoneout, extras.weight_drop)
-        self.steppers = [[Stepper(c, Noise.checked(c, *noise)) for c in row] for row in rows]
-        self._init_flat_weights()
-
-    def _make_cell(self, input_size: int, hidden_size: int, place: dict[str, Any]) -> Cell:
-        raise NotImplementedError
-
-    @property
-    def between(self) -> Between:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """What happens between layers; `dropout` may be set anew at any time, as torch's."""
-        return Between(self.dropout, self.extras.skip)
-
-    def _take_parameters(self, cell: Cell, suffix: str) -> None:
-        names = {name: name + suffix for name, _ in cell.named_parameters()}
-        for short, name in names.items():
-            setattr(self, name, cell.get_parameter(short))
-        self._names[-1].append(names)
-        self._all_weights.append(list(names.values()))
-        self._flat_weights_names += [name for name in names.values() if "norm" not in name]
-
-    def _bound(self) -> Iterator[tuple[Cell, dict[str, str]]]:
-        """Every cell, with the layer's names of its parameters."""
-        for row, named in zip(self.steppers, self._names, strict=True):
-            for stepper, names in zip(row, named, strict=True):
-                yield stepper.cell, names
-
-    def _bind(self) -> None:
-        """Give the cells the layer's parameters as they are now.
-
-        They are others after `to`, in `torch.func.functional_call`, and under a parametrization.
-        """
-        for cell, names in self._bound():
-            for short, name in names.items():
-                parameter = getattr(self, name)
-                if cell._parameters[short] is not parameter:
-                    cell._parameters[short] = parameter
-
-    def reset_parameters(self) -> None:
-        """Draw every parameter anew, in torch.nn's order: the same seed gives its numbers."""
-        if "steppers" in vars(self):
-            self._bind()
-            for cell, _ in self._bound():
-                cell.reset_parameters()  # pyright: ignore[reportCallIssue]
-
-    def flatten_parameters(self) -> None:
-        """Put the parameters in one block, which cuDNN reads faster; nothing on a CPU."""
-        if isinstance(self.hidden_size, int):
-            super().flatten_parameters()
-
-    def _replicate_for_data_parallel(self) -> Any:
-        replica = super()._replicate_for_data_parallel()
-        # Replicas run at the same time, each with cells that read its own parameters.
-        replica.steppers = [[stepper.twin() for stepper in row] for row in self.steppers]
-        return replica
-
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self,
-        input: Tensor | PackedSequence,
-        hx: Any = None,
-        *,
-        lengths: Tensor | Sequence[int] | None = None,
-        mask: Tensor | None = None,
-        reset: Tensor | None = None,
-        return_states: bool = False,
-    ) -> tuple[Any, ...]:
-        """Run the layers.
-
-        Arguments:
-            input: [T, B, features], with `batch_first` [B, T, features], one sequence
-                [T, features], or a PackedSequence.
-            hx: the state before the first step, [L D, B, size] (one sequence: [L D, size]): h,
-                or (h, c) of an LSTM; with hidden sizes that differ a tuple with that of every
-                layer, [D, B, size]. Default zeros.
-            lengths: valid steps of each sequence, [B], in place of packing.
-            mask: true at valid steps, of the input's shape without features; where it is false a
-                step is left out, also between others.
-            reset: true where a sequence starts anew, from zeros, before the step; of the
-                input's shape without features.
-            return_states: also return every state and gate at every step.
-
-        Returns:
-            The outputs of the last layer, zero where not valid, in the form of the input; the
-            state after each sequence's last valid step, as `hx`; with `return_states` a
-            `LayerStates` for each layer and direction, in the order of `hx`.
-
-        Raises:
-            ValueError, RuntimeError: as torch.nn; ValueError for the arguments torch has not.
-        """
-        beyond = {"lengths": lengths, "mask": mask, "reset": reset, "return_states": return_states}
-        if not torch.compiler.is_compiling() and "torch._dynamo" in sys.modules:
-            return _outside_the_compiler()(self, input, hx, **beyond)
-        return self._run(input, hx, **beyond)
-
-    def _run(
-        self,
-        input: Tensor | PackedSequence,
-        hx: Any,
-        lengths: Tensor | Sequence[int] | None,
-        mask: Tensor | None,
-        reset: Tensor | None,
-        return_states: bool,
-    ) -> tuple[Any, ...]:
-        plain = lengths is None and mask is None and reset is None and not return_states
-        if plain and self._is_left_to_torch(input):
-            return super().forward(input, hx)
-        self._bind()
-        if not isinstance(input, PackedSequence):
-            self._check_dimensions(input, hx)
-        sequences = Sequences.read(input, self.batch_first, lengths, mask)
-        self._check_sizes(input, hx, sequences)
-        return self.run_sequences(sequences, hx, reset, return_states)
-
-    def _is_left_to_torch(self, input: Any) -> bool:
-        """Whether torch's kernels run all layers at once.
-
-        They do where they are asked for, on devices that no other engine runs on, and where
-        there is nothing to run.
-        """
-        if not self._is_torchs() or not isinstance(input, (Tensor, PackedSequence)):
-            return False
-        data = input.data if isinstance(input, PackedSequence) else input
-        elsewhere = self.engine == "auto" and data.device.type != "cpu"
-        return self.engine == "vendor" or elsewhere or 0 in data.shape[:-1]
-
-    def _is_torchs(self) -> bool:
-        """Whether torch's kernels compute what the layer does."""
-        steppers = [stepper for row in self.steppers for stepper in row]
-        plain = isinstance(self.hidden_size, int) and not self.between.skip
-        return plain and all(not s.is_noisy and has_kernel(s.cell) for s in steppers)
-
-    def _check_dimensions(self, input: Tensor, hx: Any) -> None:
-        """As torch.nn checks them, with its messages."""
-        name, dim = self.mode.partition("_")[0], input.dim()
-        if dim not in (2, 3):
-            more = " tensor" if name == "RNN" else ""
-            raise ValueError(f"{name}: Expected input to be 2D or 3D, got {dim}D{more} instead")
-        given = () if hx is None or not isinstance(self.hidden_size, int) else hx
-        given = (given,) if torch.is_tensor(given) else given
-        if any(component.dim() != dim for component in given):
-            kind = "batched 3-D" if dim == 3 else "unbatched 2-D"
-            dims = [f"{component.dim()}-D" for component in given]
-            what, got = "hx", f"{dims[0]} tensor"
-            if len(dims) > 1:
-                what, got = "hx and cx", f"({', '.join(dims)}) tensors"
-            raise RuntimeError(f"For {kind} input, {what} should also be {dim}-D but got {got}")
-
-    def _check_sizes(self, input: Any, hx: Any, sequences: Sequences) -> None:
-        packed = isinstance(input, PackedSequence)
-        data, batch_sizes = (input.data, input.batch_sizes) if packed else (sequences.data, None)
-        self.check_input(data, batch_sizes)
-        if hx is not None and isinstance(self.hidden_size, int):
-            self._check_state(hx, len(sequences.data), sequences.batched)
-
-    def _check_state(self, hx: Any, batch: int, batched: bool) -> None:
-        """As torch.nn checks it, with its messages."""
-        given = (hx,) if torch.is_tensor(hx) else tuple(hx)
-        count = self.num_layers * (2 if self.bidirectional else 1)
-        sizes = list(self.steppers[0][0].cell.state_sizes.values())
-        for k, (component, size) in enumerate(zip(given, sizes, strict=False)):
-            what = f"hidden[{k}]" if len(sizes) > 1 else "hidden"
-            shape = component.shape if batched else component[:, None].shape
-            if tuple(shape) != (count, batch, size):
-                raise RuntimeError(
-                    f"Expected {what} size {(count, batch, size)}, got {list(shape)}"
-                )
-
-    def extra_repr(self) -> str:
-        plain = {f.name: f.default for f in fields(Extras)} | self._defaults
-        now = {**plain, **vars(self.extras), **vars(self)}
-        changed = [f", {name}={now[name]!r}" for name in plain if now[name] != plain[name]]
-        return super().extra_repr() + "".join(changed)
-
-    # What the cell of a layer can that torch's cannot, with its defaults.
-    _defaults: ClassVar[dict[str, Any]] = {
-        "layer_norm": False,
-        "candidate": "tanh",
-        "forget_bias": None,
-        "reset_after": True,
-    }
-
-
-@cache
-def _outside_the_compiler() -> Callable[..., Any]:
-    """`_Layer._run` where torch.compile leaves a layer of torch's out of its programs.
-
-    It would otherwise compile what the layer calls, piece by piece.
-    """
-    return torch.compiler.disable(_Layer._run)
-
-
-class RNN(_Layer, nn.RNN):
+class RNN(DropIn, nn.RNN):
     """`torch.nn.RNN`: an Elman network with tanh or ReLU.
 
     Arguments:
@@ -322,7 +79,7 @@ class RNN(_Layer, nn.RNN):
         )
 
 
-class LSTM(_Layer, nn.LSTM):
+class LSTM(DropIn, nn.LSTM):
     """`torch.nn.LSTM`.
 
     Arguments:
@@ -381,7 +138,7 @@ class LSTM(_Layer, nn.LSTM):
         )
 
 
-class GRU(_Layer, nn.GRU):
+class GRU(DropIn, nn.GRU):
     """`torch.nn.GRU`.
 
     Arguments:
@@ -429,17 +186,3 @@ class GRU(_Layer, nn.GRU):
         return GRUStep(
             input_size, hidden_size, self.bias, self.reset_after, self.layer_norm, **place
         )
-
-
-def count_of(hidden_size: Sizes, num_layers: int) -> int:
-    """How many layers there are; a list of sizes tells it."""
-    return len(hidden_size) if _is_list(hidden_size) and num_layers == 1 else num_layers
-
-
-def first_of(hidden_size: Sizes) -> Any:
-    """The size for torch to check; what is no list it checks itself."""
-    return next(iter(hidden_size), 0) if _is_list(hidden_size) else hidden_size
-
-
-def _is_list(hidden_size: Sizes) -> TypeGuard[Sequence[int]]:
-    return isinstance(hidden_size, (list, tuple))

@@ -10,7 +10,7 @@ Shapes: B batch, T time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -64,7 +64,7 @@ class Sequences:
         data = _in(input, batch_first, batched)
         given = Sequences(data, None, batch_first, batched)
         if lengths is not None:
-            return given._with(lengths=torch.as_tensor(lengths, device=data.device))
+            return replace(given, lengths=torch.as_tensor(lengths, device=data.device))
         return given if mask is None else given._masked(mask)
 
     def flags(self, given: Tensor, what: str) -> Tensor:
@@ -97,9 +97,6 @@ class Sequences:
             return steps[0]
         return steps if self.batch_first else steps.transpose(0, 1)
 
-    def _with(self, **changes: Any) -> Sequences:
-        return Sequences(**{**vars(self), **changes})
-
     def _by_step(self, given: Tensor, what: str) -> Tensor:
         batch, time, _ = self.data.shape
         shape = (time,) if not self.batched else (time, batch)
@@ -115,7 +112,7 @@ class Sequences:
         valid = self._by_step(mask, "mask")
         order = torch.argsort(~valid, dim=1, stable=True)
         where = order[:, :, None].expand_as(self.data)
-        return self._with(data=self.data.gather(1, where), lengths=valid.sum(1), order=order)
+        return replace(self, data=self.data.gather(1, where), lengths=valid.sum(1), order=order)
 
     def _packed(self, steps: Tensor) -> PackedSequence:
         packed, lengths = self.packed, self.lengths

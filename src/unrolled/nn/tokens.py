@@ -62,6 +62,11 @@ def checked_tokens(
 
 
 def check_token(what: str, token: int, embedding: nn.Embedding) -> int:
+    """`token`, where it is one of the embedding's.
+
+    Raises:
+        ValueError: it is not; it is named as `what`.
+    """
     whole = isinstance(token, int) and not isinstance(token, bool)
     if not whole or not 0 <= token < embedding.num_embeddings:
         raise ValueError(
