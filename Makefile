@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/unrolled demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: setup
 	$(BIN)/ruff check src tests benchmarks
@@ -33,6 +33,7 @@ bench: setup
 	$(BIN)/python benchmarks/forecast.py air
 	$(BIN)/python benchmarks/forecast.py nyc
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/layers.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .kernels runs
