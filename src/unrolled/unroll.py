@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from .cells import Cell, WrappedCell
 from .cells.cell import like_of
 from .engines import Engine, Forcing, Problem, choose, choose_while_compiling, gates_as_of_now
+from .engines.engine import is_autocast
 from .naming import one_of
 
 
@@ -133,17 +134,31 @@ def problem_of(
         TypeError, ValueError: an argument has the wrong type, shape or size.
     """
     if not isinstance(cell, Cell):
-        inside = isinstance(getattr(cell, "cell", None), Cell)
-        advice = "pass its .cell" if inside else "unrolled.Cell.wrap makes one of any module with"
-        advice += "" if inside else " forward(x, state)"
-        raise TypeError(f"cell must be a Cell, got {type(cell).__name__}; {advice}")
+        raise TypeError(_no_cell(cell))
     _check_inputs(cell, inputs)
+    for hook in cell._forward_pre_hooks.values():
+        # Engines call `step`, not the module: what prunes or normalises its weights runs here.
+        if type(hook).__module__.startswith("torch.nn.utils."):
+            hook(cell, ())
     checked_lengths = _lengths(inputs, lengths)
     if checked_lengths is not None:
         inputs = _without_padding(inputs, checked_lengths)
     start = _state(cell, inputs, state)
     forcing = _forced(cell, inputs, checked_lengths, forced)
     return Problem(cell, inputs, start, checked_lengths, forcing)
+
+
+def _no_cell(given: Any) -> str:
+    """What is wrong with something that should be a cell."""
+    if isinstance(given, str) or (isinstance(given, type) and issubclass(given, Cell)):
+        name = given if isinstance(given, str) else given.__name__
+        return f"cell must be made, with its sizes, as unrolled.cells.GRU(8, 32); got {name!r}"
+    what = f"cell must be a Cell, got {type(given).__name__}"
+    if isinstance(getattr(given, "cell", None), Cell):
+        return f"{what}; pass its .cell"
+    if hasattr(given, "steppers") or isinstance(given, nn.RNNBase):
+        return f"{what}, a layer, which is called itself: layer(inputs)"
+    return f"{what}; unrolled.Cell.wrap makes one of any module with forward(x, state)"
 
 
 def _no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
@@ -171,13 +186,18 @@ def _check_inputs(cell: Cell, inputs: Tensor) -> None:
         raise ValueError(
             f"inputs must hold at least one sequence and one step, got {list(inputs.shape)}"
         )
+    if cell.reads_time and not torch.compiler.is_compiling() and bool((inputs[..., -1] < 0).any()):
+        raise ValueError(
+            "the last feature of inputs is the time since the previous step; some of it is below "
+            "0: sort the steps by time"
+        )
     _check_kind(cell, inputs)
 
 
 def _check_kind(cell: Cell, inputs: Tensor) -> None:
     """Compare type and device with the parameters', which a kernel reports unreadably."""
     parameter = like_of(cell)
-    if not parameter.numel() or torch.is_autocast_enabled(inputs.device.type):
+    if not parameter.numel() or is_autocast(inputs.device.type):
         return
     if inputs.dtype != parameter.dtype:
         advice = f" or cell.to({inputs.dtype})" if inputs.is_floating_point() else ""
@@ -193,7 +213,10 @@ def _lengths(inputs: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor |
     if lengths is None:
         return None
     batch, time, _ = inputs.shape
-    given: Tensor = torch.as_tensor(lengths, device=inputs.device)
+    try:
+        given: Tensor = torch.as_tensor(lengths, device=inputs.device)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"lengths must be {batch} whole numbers, got {lengths!r}") from error
     if given.shape != (batch,) or given.is_floating_point() or given.dtype is torch.bool:
         raise ValueError(f"lengths must be {batch} whole numbers, got {given.tolist()}")
     steps = given.to(torch.int64)
@@ -229,7 +252,9 @@ def _state(cell: Cell, inputs: Tensor, state: Any) -> tuple[Tensor, ...]:
 
 
 def _check_like(what: str, given: Tensor, inputs: Tensor) -> None:
-    if given.dtype != inputs.dtype or given.device != inputs.device:
+    # Under autocast what comes out of a step has another type than what goes in.
+    alike = given.dtype == inputs.dtype or is_autocast(inputs.device.type)
+    if not alike or given.device != inputs.device:
         raise ValueError(
             f"{what} is {given.dtype} on {given.device}, inputs are {inputs.dtype} on "
             f"{inputs.device}"

@@ -33,6 +33,7 @@
 """
 
 from ..naming import one_of
+from .affine import AffineCell
 from .antisymmetric_rnn import AntisymmetricRNN
 from .cell import Cell
 from .cfc import CfC
@@ -110,6 +111,7 @@ __all__ = [
     "SLSTM",
     "SRU",
     "UGRNN",
+    "AffineCell",
     "AntisymmetricRNN",
     "Cell",
     "CfC",

@@ -57,7 +57,7 @@ class AffineCell(Cell):
 
     parts: tuple[int, ...] = ()
     layer_norm: bool = False
-    _mask: Tensor | None = None
+    _mask: Tensor | None
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class AffineCell(Cell):
         read = hidden_size if output_size is None else output_size
         super().__init__(input_size, {**sizes, states[0]: read})
         self.hidden_size, self.bias, self.layer_norm = hidden_size, bias, layer_norm
+        self._mask = None
         place: dict[str, Any] = {"device": device, "dtype": dtype}
         rows = max(len(self.gates), 1) * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size, **place))
@@ -132,8 +133,7 @@ class AffineCell(Cell):
         try:
             yield
         finally:
-            # As before: a step leaves nothing on its module.
-            del self._mask
+            self._mask = None
 
     def masked(self, h: Tensor) -> Tensor:
         return h if self._mask is None else h * self._mask

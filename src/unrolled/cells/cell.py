@@ -9,6 +9,7 @@ Shapes: B batch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ class Cell(nn.Module):
         unread: names of components that `step` returns and never reads.
         gates: names of the gates, in the order of their rows in the gated parameters.
         smallest: the least size of a state component.
+        reads_time: whether the last feature of x is the time since the previous step.
     """
 
     input_size: int
@@ -46,6 +48,7 @@ class Cell(nn.Module):
     unread: frozenset[str] = frozenset()
     gates: tuple[str, ...] = ()
     smallest: int = 1
+    reads_time: bool = False
 
     def __init__(self, input_size: int, state_sizes: dict[str, int]):
         # Not super(): a cell may be one of torch's by class too, which takes other arguments.
@@ -53,6 +56,11 @@ class Cell(nn.Module):
         _check_sizes(input_size, state_sizes, self.smallest)
         self.input_size = input_size
         self.state_sizes = dict(state_sizes)
+
+    @property
+    def title(self) -> str:
+        """What it is called where it is spoken of."""
+        return type(self).__name__
 
     def step(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Advance by one step.
@@ -131,6 +139,11 @@ def check_size(what: str, size: int, smallest: int = 1) -> None:
 
 def _check_sizes(input_size: int, state_sizes: dict[str, int], smallest: int) -> None:
     check_size("input_size", input_size, smallest=0)
+    if not isinstance(state_sizes, Mapping):
+        raise TypeError(
+            f'state_sizes must name the components with their sizes, as {{"h": 32}}, got '
+            f"{state_sizes!r}"
+        )
     if not state_sizes:
         raise ValueError('state_sizes is empty; name at least one component, as {"h": 32}')
     for name, size in state_sizes.items():

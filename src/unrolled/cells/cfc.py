@@ -86,6 +86,7 @@ class CfC(Cell):
     ):
         super().__init__(input_size, {"h": hidden_size})
         features = mapped_features(input_size, elapsed)
+        self.reads_time = elapsed == "input"
         check_size("backbone_layers", backbone_layers, smallest=0)
         check_size("backbone_units", backbone_units)
         self.hidden_size, self.bias, self.elapsed = hidden_size, bias, elapsed

@@ -57,6 +57,7 @@ class Leaky(AffineCell):
         if not isinstance(elapsed, str):
             check_number("leak * elapsed", leak * elapsed, most=1)
         super().__init__(features, hidden_size, ("h",), bias, device, dtype)
+        self.reads_time = elapsed == "input"
         self.input_size, self.elapsed = input_size, elapsed
         self.leak, self.nonlinearity = leak, nonlinearity
         self._activate = nonlinearity_named(nonlinearity, "nonlinearity")

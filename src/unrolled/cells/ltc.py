@@ -57,6 +57,7 @@ class LTC(AffineCell):
         check_size("solver_steps", solver_steps)
         features = mapped_features(input_size, elapsed)
         super().__init__(features, hidden_size, ("h",), bias, device, dtype)
+        self.reads_time = elapsed == "input"
         self.input_size, self.elapsed, self.solver_steps = input_size, elapsed, solver_steps
 
     def add_parameters(self, place: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from ..cells import Cell
 
@@ -69,6 +70,11 @@ class Problem:
             state=tuple(component.to(dtype) for component in self.state),
             forced={n: Forcing(f.values.to(dtype), f.mask) for n, f in self.forced.items()},
         )
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What is given: the inputs, the state, the forced values."""
+        return self.inputs, *self.state, *(forcing.values for forcing in self.forced.values())
 
     @property
     def valid(self) -> Tensor | None:
@@ -188,3 +194,24 @@ def as_of_now(
             return compute()
 
     return compute_now
+
+
+def is_autocast(device: str) -> bool:
+    """Whether autocast is on for a kind of device; some kinds know none."""
+    return device in ("cpu", "cuda", "mps", "xpu") and torch.is_autocast_enabled(device)
+
+
+def transform_of(tensors: Iterable[Tensor]) -> str | None:
+    """What looks at tensors from outside, for which there must be operators of torch to see."""
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    if functorch.peek_interpreter_stack() is not None:
+        return "a transform of torch.func"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation"
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return "torch.jit.trace"
+    if torch._C._len_torch_dispatch_stack() or any(
+        type(t) not in (Tensor, nn.Parameter) for t in tensors
+    ):
+        return "a mode of torch or with a kind of tensor that is not plain"
+    return None

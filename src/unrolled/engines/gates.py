@@ -7,8 +7,10 @@ Shapes: B batch, T time.
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
+from ..cells.cell import like_of
 from ..graph.names import gate_values
 from .engine import Problem, as_of_now
 from .native.graphs import kept_of
@@ -28,8 +30,10 @@ def gates_of(problem: Problem, states: Mapping[str, Tensor]) -> dict[str, Tensor
         return {}
     graph = kept_of(problem.cell).graph
     assert graph is not None, "kept_of raises where there is none"
-    gates = gate_values(graph)
-    values = graph.values(graph.given([problem.inputs, *problem.before(states)]))
+    gates, dtype = gate_values(graph), like_of(problem.cell).dtype
+    problem, states = problem.to(dtype), {name: s.to(dtype) for name, s in states.items()}
+    with torch.autocast(problem.inputs.device.type, enabled=False):
+        values = graph.values(graph.given([problem.inputs, *problem.before(states)]))
     batch, time, _ = problem.inputs.shape
     found = {name: values[node].expand(batch, time, node.size) for node, name in gates.items()}
     return {name: problem.blank(found[name]) for name in graph.gates if name in found}

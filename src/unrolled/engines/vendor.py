@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..cells import GRU, LSTM, Cell, Elman, WrappedCell
-from .engine import LazyStates, Problem, Solution, as_of_now
+from .engine import LazyStates, Problem, Solution, as_of_now, transform_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Vendor:
 
     def refusal(self, problem: Problem) -> str | None:
         if kernel_for(problem.cell) is None:
-            return f"torch.nn has no kernel for this {type(problem.cell).__name__}"
+            return f"torch.nn has no kernel for this {problem.cell.title}"
         if _is_altered(problem.cell):
             return "the cell has hooks or a step of its own, which torch.nn's kernels pass by"
         if problem.forced:
@@ -60,6 +60,9 @@ class Vendor:
         return None
 
     def reluctance(self, problem: Problem) -> str | None:
+        transform = transform_of(problem.tensors)
+        if transform in ("a transform of torch.func", "forward-mode differentiation"):
+            return f"torch.nn's kernels know no {transform.removeprefix('a ')}"
         return None
 
     def advantage(self, problem: Problem) -> str:

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from ..cells.cell import check_size
 from ..naming import one_of
-from .tokens import Lengths, checked_lengths, steps_within
+from .sequences import Lengths, checked_lengths, steps_within
 
 
 @dataclass(frozen=True)

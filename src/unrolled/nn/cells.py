@@ -75,7 +75,7 @@ class _Called(AffineCell):
                     f"hidden{k} has inconsistent hidden_size: got {component.shape[1]}, "
                     f"expected {size}"
                 )
-            if len(component) != len(x):
+            if component.dim() != 2 or len(component) != len(x):
                 raise RuntimeError(
                     f"Input batch size {len(x)} doesn't match hidden{k} batch size {len(component)}"
                 )
@@ -85,7 +85,26 @@ class _Called(AffineCell):
 
 
 class RNNCell(_Called, Elman, nn.RNNCell):
-    """`torch.nn.RNNCell` (tanh or ReLU), as a cell. `unrolled.cells.Elman` has the arguments."""
+    """`torch.nn.RNNCell`, as a cell.
+
+    Arguments:
+        input_size, hidden_size, bias, nonlinearity, device, dtype: as `torch.nn.RNNCell` takes
+            them.
+        layer_norm: as `unrolled.cells.Elman` takes it.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Place = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+    ):
+        Elman.__init__(self, input_size, hidden_size, bias, nonlinearity, layer_norm, device, dtype)
 
 
 class LSTMCell(_Called, LSTM, nn.LSTMCell):

@@ -39,15 +39,17 @@ from .attention import ATTENTIONS, Attention, Memory
 from .forcing import Plan, Scheduled, checked_forcing, choice, own_choices
 from .recurrent import Make, Recurrent, share
 from .search import Hypotheses, Step, beam, evaluating, greedy
+from .sequences import Lengths, steps_within
+from .shapes import shapes_of
 from .stack import State
 from .stepwise import StepByStep
-from .tokens import Lengths, check_token, checked_tokens, embedding_of, steps_within
+from .tokens import check_token, checked_tokens, embedding_of
 
 # The states of the layers, and what is fed to the next step, [N, fed_size].
 Carry = tuple[tuple[State, ...], Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decoded:
     """What a decoder computed.
 
@@ -64,6 +66,9 @@ class Decoded:
     final: Any
     lengths: Tensor
     padding: int
+
+    def __repr__(self) -> str:
+        return shapes_of(self)
 
     @property
     def valid(self) -> Tensor:
@@ -207,7 +212,8 @@ class Decoder(nn.Module):
             embedding.weight.detach().mul_(embedding.embedding_dim**-0.5)
         looks = _attention_of(attention, hidden_size, memory_size)
         read = embedding.embedding_dim + (0 if looks is None else looks.fed_size)
-        recurrent = Recurrent(cell, read, hidden_size, num_layers, dropout=dropout, engine=engine)
+        between = dropout if num_layers > 1 else 0.0
+        recurrent = Recurrent(cell, read, hidden_size, num_layers, dropout=between, engine=engine)
         return Decoder(
             recurrent, embedding, looks, dropout=dropout, tied=tied, start=start, end=end
         )

@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..cells import Cell
 from ..engines import Engine
+from ..engines.native.engine import FEWEST_STEPS
 from ..engines.vendor import has_kernel
 from .noise import Noise, Stepper
 from .recurrent import Stacked, Zoneout, check_chain, layer_sizes, output_size
@@ -27,6 +28,7 @@ from .sequences import Sequences
 from .stack import Between
 
 Sizes = int | Sequence[int]
+TORCHS = "vendor"
 Place = torch.device | str | None
 
 
@@ -171,6 +173,7 @@ class DropIn(Stacked, nn.RNNBase):
     ) -> tuple[Any, ...]:
         plain = lengths is None and mask is None and reset is None and not return_states
         if plain and self._is_left_to_torch(input):
+            self.why = (f"{TORCHS}: all layers in one call",)
             return super().forward(input, hx)
         self._bind()
         if not isinstance(input, PackedSequence):
@@ -182,14 +185,21 @@ class DropIn(Stacked, nn.RNNBase):
     def _is_left_to_torch(self, input: Any) -> bool:
         """Whether torch's kernels run all layers at once.
 
-        They do where they are asked for, on devices that no other engine runs on, and where
-        there is nothing to run.
+        They do where they are asked for; with "auto" on devices that no other engine runs on,
+        for fewer steps than the native engine runs, and in traces and exports, which take torch's
+        operators; and where there is nothing to run.
         """
         if not self._is_torchs() or not isinstance(input, (Tensor, PackedSequence)):
             return False
         data = input.data if isinstance(input, PackedSequence) else input
-        elsewhere = self.engine == "auto" and data.device.type != "cpu"
-        return self.engine == "vendor" or elsewhere or 0 in data.shape[:-1]
+        elsewhere = data.device.type != "cpu" or self._steps(input) < FEWEST_STEPS or _is_exported()
+        auto = self.engine == "auto" and elsewhere
+        return self.engine == "vendor" or auto or 0 in data.shape[:-1]
+
+    def _steps(self, input: Tensor | PackedSequence) -> int:
+        if isinstance(input, PackedSequence):
+            return len(input.batch_sizes)
+        return input.shape[1 if self.batch_first and input.dim() == 3 else 0]
 
     def _is_torchs(self) -> bool:
         """Whether torch's kernels compute what the layer does."""
@@ -246,6 +256,12 @@ class DropIn(Stacked, nn.RNNBase):
         "forget_bias": None,
         "reset_after": True,
     }
+
+
+def _is_exported() -> bool:
+    # torch 2.6 has no is_exporting.
+    exporting = getattr(torch.compiler, "is_exporting", bool)
+    return torch.jit.is_tracing() or exporting()  # pyright: ignore[reportPrivateImportUsage]
 
 
 @cache

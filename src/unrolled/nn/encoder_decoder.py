@@ -35,9 +35,10 @@ from .decoder import Decoded, Decoder
 from .forcing import Scheduled
 from .recurrent import Make, Recurrent, share
 from .search import Hypotheses, evaluating
+from .sequences import Lengths, checked_lengths
 from .stack import State
 from .states import StateForm
-from .tokens import Lengths, checked_lengths, checked_tokens, embedding_of
+from .tokens import checked_tokens, embedding_of
 
 ACTIVATIONS = {"tanh": torch.tanh, "identity": nn.Identity()}
 
@@ -117,7 +118,7 @@ class Encoder(nn.Module):
         embedding = embedding_of(num_tokens, embedding_size or hidden_size, padding)
         recurrent = Recurrent(
             cell, embedding.embedding_dim, hidden_size, num_layers,
-            dropout=dropout, bidirectional=bidirectional, engine=engine,
+            dropout=dropout if num_layers > 1 else 0.0, bidirectional=bidirectional, engine=engine,
         )  # fmt: skip
         return Encoder(recurrent, embedding, dropout=dropout)
 

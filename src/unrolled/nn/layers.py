@@ -54,6 +54,7 @@ class RNN(DropIn, nn.RNN):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         device: Place = None,
         dtype: torch.dtype | None = None,
         *,
@@ -64,6 +65,8 @@ class RNN(DropIn, nn.RNN):
         skip: bool = False,
         engine: str | Engine = "auto",
     ):
+        if proj_size:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         layers = count_of(hidden_size, num_layers)
         nn.RNN.__init__(
             self, input_size, first_of(hidden_size), layers, nonlinearity, bias, batch_first,
@@ -162,6 +165,7 @@ class GRU(DropIn, nn.GRU):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         device: Place = None,
         dtype: torch.dtype | None = None,
         *,
@@ -173,6 +177,8 @@ class GRU(DropIn, nn.GRU):
         skip: bool = False,
         engine: str | Engine = "auto",
     ):
+        if proj_size:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         layers = count_of(hidden_size, num_layers)
         nn.GRU.__init__(
             self, input_size, first_of(hidden_size), layers, bias, batch_first, dropout,

@@ -20,8 +20,9 @@ References:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ from torch.nn import functional as F
 
 from ..cells import Cell
 from ..cells.affine import AffineCell
+from ..engines.native.graphs import fingerprint
 from ..naming import one_of
 
 
@@ -66,8 +68,8 @@ class Noise:
         shares = {n: p for n, p in _by_name(cell, zoneout).items() if _share("zoneout", p)}
         if _share("recurrent_dropout", recurrent_dropout) and not isinstance(cell, AffineCell):
             raise ValueError(
-                f"recurrent_dropout needs a cell that multiplies h by weight_hh in from_hidden, "
-                f"as those of unrolled.cells.AffineCell do; {type(cell).__name__} does not"
+                f"recurrent_dropout needs an unrolled.cells.AffineCell, whose step reads h through "
+                f"from_hidden; {type(cell).__name__} is none"
             )
         if _share("weight_drop", weight_drop) and not recurrent_weights(cell):
             names = ", ".join(name for name, _ in cell.named_parameters()) or "none"
@@ -111,7 +113,13 @@ class _Around(Cell):
     def __init__(self, cell: Cell, noise: Noise, input_size: int):
         super().__init__(input_size, cell.state_sizes)
         self.cell, self.zoneout = cell, dict(noise.zoneout)
-        self.gates, self.unread = cell.gates, cell.unread
+        self.gates, self.unread, self.reads_time = cell.gates, cell.unread, cell.reads_time
+        self.noise = noise
+
+    @property
+    def title(self) -> str:
+        kinds = {"recurrent dropout": self.noise.recurrent_dropout, "zoneout": self.noise.zoneout}
+        return f"{self.cell.title} with " + " and ".join(kind for kind in kinds if kinds[kind])
 
     def initial_state(
         self,
@@ -188,23 +196,25 @@ def _zoned(
 class Stepper:
     """The forms in which a layer's cell steps: in training, in evaluation.
 
+    Noise that changes the cell while it steps, masks and dropped weights, is put on a twin: a
+    module of its own with the same parameters, one for each thread.
+
     Attributes:
         cell: the cell, whose parameters all forms share.
+        noise: how much of it there is.
     """
 
     def __init__(self, cell: Cell, noise: Noise):
-        self.cell, self.noise, self.share = cell, noise, noise.weight_drop
-        # Its own module, as other tensors take the place of some of its parameters.
-        self._dropping = _twin(cell) if self.share else None
-        stepping = self._dropping or cell
-        noisy = bool(noise.recurrent_dropout or noise.zoneout)
-        self._training = Noisy(stepping, noise) if noisy else stepping
+        self.cell, self.noise = cell, noise
         self._evaluating = Expected(cell, noise) if noise.zoneout else cell
+        self._needs_twin = bool(noise.weight_drop or noise.recurrent_dropout)
+        self._training = _Form(cell, noise, self._needs_twin)
+        self._of_threads: dict[int, _Form] = {}
 
     @property
     def is_noisy(self) -> bool:
         """Whether the cell steps in another way than it is written, in training or evaluation."""
-        return self._training is not self.cell or self._evaluating is not self.cell
+        return self._training.stepping is not self.cell or self._evaluating is not self.cell
 
     def twin(self) -> Stepper:
         """Another stepper whose cell has the same parameters but is a module of its own."""
@@ -214,20 +224,52 @@ class Stepper:
         """The cell to unroll; in training with weights dropped anew."""
         if not training:
             return self._evaluating
-        if self._dropping is not None:
-            self._drop_weights(self._dropping)
-        return self._training
+        if not self._needs_twin:
+            return self._training.stepping
+        form = self._training if torch.compiler.is_compiling() else self._of_this_thread()
+        form.take_parameters(self.cell, self.noise.weight_drop)
+        return form.stepping
 
-    def _drop_weights(self, twin: Cell) -> None:
-        dropped = set(recurrent_weights(self.cell))
-        pairs = zip(self.cell.named_modules(), twin.modules(), strict=True)
-        for (path, ours), theirs in pairs:
+    def _of_this_thread(self) -> _Form:
+        """The twin of this thread, made anew where the cell has become another."""
+        thread, mark = threading.get_ident(), fingerprint(self.cell)
+        form = self._of_threads.get(thread)
+        if form is None or form.mark != mark:
+            form = self._of_threads[thread] = _Form(self.cell, self.noise, True)
+        return form
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The cell and the noise: what is made of them holds tensors that no copy can have."""
+        return {"cell": _with_leaves_only(self.cell), "noise": self.noise}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["cell"], state["noise"])
+
+
+class _Form:
+    """A cell as it steps in training.
+
+    Attributes:
+        stepping: the cell to unroll.
+        mark: what the twin was made of.
+    """
+
+    def __init__(self, cell: Cell, noise: Noise, needs_twin: bool):
+        self.mark = fingerprint(cell)
+        self._twin = _twin(cell) if needs_twin else cell
+        noisy = noise.recurrent_dropout or noise.zoneout
+        self.stepping = Noisy(self._twin, noise) if noisy else self._twin
+
+    def take_parameters(self, cell: Cell, share: float) -> None:
+        """Give the twin the parameters as they are now, with a share of the weights dropped."""
+        dropped = set(recurrent_weights(cell)) if share else ()
+        for (path, ours), theirs in zip(cell.named_modules(), self._twin.modules(), strict=True):
             theirs._buffers.update(ours._buffers)
             for name, parameter in ours._parameters.items():
                 whole = f"{path}.{name}".removeprefix(".")
                 value: Any = parameter
                 if whole in dropped:
-                    value = F.dropout(value, self.share)
+                    value = F.dropout(value, share)
                 theirs._parameters[name] = value
 
 
@@ -235,3 +277,15 @@ def _twin(cell: Cell) -> Cell:
     """A module of its own with the same parameters and buffers."""
     shared: list[Tensor] = [*cell.parameters(), *cell.buffers()]
     return deepcopy(cell, {id(tensor): tensor for tensor in shared})
+
+
+def _with_leaves_only(cell: Cell) -> Cell:
+    """The cell, or where torch computed some of its parameters, as with a parametrization, one
+    without them; whose they are gives them to it again."""
+    if all(parameter.is_leaf for parameter in cell.parameters()):
+        return cell
+    bare = copy(cell)
+    bare._parameters = {
+        n: p if p is None or p.is_leaf else None for n, p in bare._parameters.items()
+    }
+    return bare

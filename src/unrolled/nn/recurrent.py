@@ -5,6 +5,7 @@ Shapes: B batch, T time, D directions, H size of the cell's output.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,12 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..cells import Cell, by_name
 from ..cells.cell import check_size
-from ..engines import Engine
+from ..engines import BY_NAME, Engine
+from ..naming import one_of
 from ..unroll import Trajectory
 from .noise import Noise, Stepper
 from .sequences import Sequences
+from .shapes import shapes_of
 from .stack import Between, run_stack
 from .states import StateForm
 
@@ -26,7 +29,7 @@ Make = Callable[[int, int], Cell]
 Zoneout = float | Sequence[float] | Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerStates:
     """What one layer did in one direction, in the form of the layer's input; packed as padded.
 
@@ -42,21 +45,31 @@ class LayerStates:
     engine: str
     why: str
 
+    def __repr__(self) -> str:
+        return shapes_of(self)
+
     @staticmethod
     def of(run: Trajectory, sequences: Sequences) -> LayerStates:
         states = {name: sequences.padded(steps) for name, steps in run.states.items()}
-        gates = {name: sequences.padded(steps) for name, steps in run.gates.items()}
+        # torch.compile keeps no gates.
+        found = {} if torch.compiler.is_compiling() else run.gates
+        gates = {name: sequences.padded(steps) for name, steps in found.items()}
         return LayerStates(states, gates, run.engine, run.why)
 
 
 class Stacked:
-    """What runs the cells of a module that has `steppers`, `between`, `engine`, `training`."""
+    """What runs the cells of a module that has `steppers`, `between`, `engine`, `training`.
+
+    Attributes:
+        why: which engine ran every layer and direction in the last call, and why.
+    """
 
     training: bool
     batch_first: bool
     engine: str | Engine
     steppers: list[list[Stepper]]
     between: Between
+    why: tuple[str, ...] = ()
 
     def run_sequences(
         self,
@@ -72,6 +85,8 @@ class Stacked:
         resets = None if reset is None else sequences.flags(reset, "reset")
         between = self.between if self.training else Between(skip=self.between.skip)
         run = run_stack(layers, sequences, starts, between, resets, self.engine)
+        if not torch.compiler.is_compiling():
+            self.why = tuple(f"{each.engine}: {each.why}" for each in run.runs)
         result = sequences.back(run.outputs), form.back(run.final, sequences.batched)
         if not return_states:
             return result
@@ -85,6 +100,7 @@ class Recurrent(Stacked, nn.Module):
         ur.nn.Recurrent("mgu", 8, [32, 16])            # by name; a size for each layer
         ur.nn.Recurrent(cell)                          # a cell that is made
         ur.nn.Recurrent([first, second])               # one for each layer
+        ur.nn.Recurrent(functools.partial(ur.cells.CfC, mode="pure"), 8, 32)
 
     Arguments:
         cell: a class or function that is called with (input_size, hidden_size), the name of a
@@ -106,6 +122,7 @@ class Recurrent(Stacked, nn.Module):
 
     Attributes:
         cells: of every layer and direction, in torch's order.
+        why: which engine ran each of them in the last call, and why.
 
     Raises:
         ValueError: sizes that do not fit, or noise that the cell cannot have.
@@ -137,12 +154,38 @@ class Recurrent(Stacked, nn.Module):
             cells = _make(make, input_size, hidden_size, num_layers, directions)
         rows = [cells[k : k + directions] for k in range(0, len(cells), directions)]
         check_chain(rows, skip)
+        if isinstance(engine, str):
+            one_of(engine, ("auto", *BY_NAME), "engine")
         self.cells = nn.ModuleList(cells)
         self.input_size, self.num_layers = cells[0].input_size, len(rows)
         self.batch_first, self.bidirectional, self.engine = batch_first, bidirectional, engine
-        self.between = Between(share("dropout", dropout), skip)
-        asked = (recurrent_dropout, zoneout, weight_drop)
-        self.steppers = [[Stepper(c, Noise.checked(c, *asked)) for c in row] for row in rows]
+        self.dropout, self.skip = share("dropout", dropout), skip
+        if dropout and len(rows) == 1:
+            warnings.warn(
+                "dropout lies between layers, and there is one layer: it does nothing", stacklevel=2
+            )
+        self._asked = (recurrent_dropout, zoneout, weight_drop)
+        self._steppers = [Stepper(c, Noise.checked(c, *self._asked)) for c in cells]
+
+    @property
+    def between(self) -> Between:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What happens between layers; `dropout` may be set anew at any time."""
+        return Between(self.dropout, self.skip)
+
+    @property
+    def steppers(self) -> list[list[Stepper]]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What steps each of `cells`, by layer and direction; those may be replaced."""
+        for k, cell in enumerate(self.cells):
+            if self._steppers[k].cell is not cell:
+                made = _as_cell(cell)
+                self._steppers[k] = Stepper(made, Noise.checked(made, *self._asked))
+        directions = 2 if self.bidirectional else 1
+        return [self._steppers[k : k + directions] for k in range(0, len(self.cells), directions)]
+
+    def _replicate_for_data_parallel(self) -> Any:
+        replica = super()._replicate_for_data_parallel()  # pyright: ignore[reportAttributeAccessIssue]
+        replica._steppers = list(self._steppers)
+        return replica
 
     @property
     def output_size(self) -> int:
@@ -183,8 +226,11 @@ class Recurrent(Stacked, nn.Module):
         return self.run_sequences(sequences, hx, reset, return_states)
 
     def extra_repr(self) -> str:
-        settings = ("batch_first", "bidirectional", "engine")
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in settings)
+        settings = ("batch_first", "dropout", "bidirectional", "skip", "engine")
+        told = {name: getattr(self, name) for name in settings}
+        noise = ("recurrent_dropout", "zoneout", "weight_drop")
+        told |= {name: value for name, value in zip(noise, self._asked, strict=True) if value}
+        return ", ".join(f"{name}={value!r}" for name, value in told.items())
 
 
 def _checked(input: Tensor | PackedSequence) -> Tensor | PackedSequence:
@@ -207,14 +253,17 @@ def _make(
     directions: int,
 ) -> list[Cell]:
     """New cells, by layer and direction."""
-    if not callable(make):
-        raise TypeError(f"cell must be a cell, a class or a name, got {type(make).__name__}")
+    if isinstance(make, nn.Module) or not callable(make):
+        raise TypeError(
+            f"cell must be a Cell, a class or a name, got {type(make).__name__}; "
+            "unrolled.Cell.wrap makes one of any module with forward(x, state)"
+        )
     if input_size is None or hidden_size is None:
         raise ValueError("a cell that is yet to be made needs input_size and hidden_size")
     cells: list[Cell] = []
     for size in layer_sizes(hidden_size, num_layers):
         below = cells[-directions:]
-        read = sum(map(output_size, below)) if below else input_size
+        read = sum(map(output_size, below)) + below[0].reads_time if below else input_size
         cells += [_as_cell(make(read, size)) for _ in range(directions)]
     return cells
 
@@ -276,7 +325,8 @@ def check_chain(rows: Sequence[Sequence[Cell]], skip: bool) -> None:
     """
     given = None
     for depth, row in enumerate(rows):
-        read = {cell.input_size for cell in row}
+        # The time since the previous step comes from the sequences, not from below.
+        read = {cell.input_size - (cell.reads_time and depth > 0) for cell in row}
         if len(read) > 1 or (given is not None and read != {given}):
             wanted = "as both directions do" if given is None else f"the {given} from below"
             raise ValueError(f"layer {depth} must read {wanted}, its cells read {sorted(read)}")

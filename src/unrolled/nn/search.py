@@ -35,12 +35,13 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..cells.cell import check_size
+from .shapes import shapes_of
 
 # From the last token of every row, [N], and the state, log p of the next, [N, V], and the state.
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hypotheses:
     """Sequences that a search found, for every sequence of the batch the best first.
 
@@ -62,6 +63,9 @@ class Hypotheses:
     ended: Tensor
     rows: Tensor
     weights: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return shapes_of(self)
 
     def recall(self, each: list[Tensor]) -> Tensor:
         """What was computed on the way to each token, [B, R, L, ...], zero beyond the lengths.

@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+Lengths = Tensor | Sequence[int] | None
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,14 @@ class Sequences:
             raise ValueError("pass lengths or mask, not both")
         batched = input.dim() == 3
         if not batched and lengths is not None:
-            raise ValueError("a sequence alone has no lengths; pass a batch of one, or the steps")
+            raise ValueError(
+                "a sequence alone, [time, features], has no lengths; pass its valid steps, or a "
+                "batch of one"
+            )
         data = _in(input, batch_first, batched)
         given = Sequences(data, None, batch_first, batched)
         if lengths is not None:
-            return replace(given, lengths=torch.as_tensor(lengths, device=data.device))
+            return replace(given, lengths=checked_lengths("lengths", lengths, data))
         return given if mask is None else given._masked(mask)
 
     def flags(self, given: Tensor, what: str) -> Tensor:
@@ -86,7 +92,8 @@ class Sequences:
         """What cells gave, [B, T, size], in the form that the sequences came in."""
         if self.packed is not None:
             return self._packed(steps)
-        return self.padded(steps)
+        # A tensor of its own, row by row: `view` works, and it may be written to.
+        return self.padded(steps).clone(memory_format=torch.contiguous_format)
 
     def padded(self, steps: Tensor) -> Tensor:
         """As `back`; of packed sequences, with padding."""
@@ -101,6 +108,8 @@ class Sequences:
         batch, time, _ = self.data.shape
         shape = (time,) if not self.batched else (time, batch)
         shape = (batch, time) if self.batched and self.batch_first else shape
+        if isinstance(given, (list, tuple, np.ndarray)):
+            given = torch.as_tensor(given)
         if not torch.is_tensor(given) or given.dtype != torch.bool or tuple(given.shape) != shape:
             came = list(given.shape) if torch.is_tensor(given) else type(given).__name__
             kind = f" of {given.dtype}" if torch.is_tensor(given) else ""
@@ -148,3 +157,27 @@ def flipped(steps: Tensor, lengths: Tensor | None) -> Tensor:
     if steps.dim() == 2:
         return steps.gather(1, where)
     return steps.gather(1, where[:, :, None].expand_as(steps))
+
+
+def checked_lengths(what: str, lengths: Tensor | Sequence[int], steps: Tensor) -> Tensor:
+    """Valid steps of each sequence of `steps` [B, T, ...], as a tensor [B] on its device.
+
+    Raises:
+        ValueError: they are not B whole numbers from 0 to T; it names them as `what`.
+    """
+    batch, time = steps.shape[:2]
+    try:
+        given: Tensor = torch.as_tensor(lengths, device=steps.device)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be {batch} whole numbers, got {lengths!r}") from error
+    if given.shape != (batch,) or given.is_floating_point() or given.dtype == torch.bool:
+        raise ValueError(f"{what} must be {batch} whole numbers, got {given.tolist()}")
+    counts = given.to(torch.int64)
+    if not torch.compiler.is_compiling() and bool(((counts < 0) | (counts > time)).any()):
+        raise ValueError(f"{what} must lie between 0 and {time}, got {counts.tolist()}")
+    return counts
+
+
+def steps_within(lengths: Tensor, steps: int) -> Tensor:
+    """True at the steps that `lengths` [B] count, [B, steps]."""
+    return torch.arange(steps, device=lengths.device) < lengths[:, None]

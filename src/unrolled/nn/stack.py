@@ -3,6 +3,10 @@
 The reverse direction reads each sequence from its last valid step to its first. Its results are
 turned back, so that step t of both directions has seen x(t).
 
+Of cells that read the time since the previous step, as the last feature, every layer reads that of
+the sequences; in the reverse direction the time to the next step, which comes before it there. The
+last step has none and takes its own.
+
 Shapes: B batch, T time.
 """
 
@@ -77,12 +81,12 @@ def run_stack(
     if resets is not None and lengths is not None:
         # In the padding there is nothing to start anew.
         resets = resets & (torch.arange(read.shape[1], device=read.device) < lengths[:, None])
-    starting = iter(starts)
+    starting, times = iter(starts), read[..., -1:]
     for depth, cells in enumerate(layers):
-        found = [
-            _run(cell, bool(way), read, next(starting), lengths, resets, engine)
-            for way, cell in enumerate(cells)
-        ]
+        found = []
+        for way, cell in enumerate(cells):
+            inputs = torch.cat([read, times], dim=-1) if depth and cell.reads_time else read
+            found.append(_run(cell, bool(way), inputs, next(starting), lengths, resets, engine))
         outputs = found[0].outputs if len(found) == 1 else torch.cat([r.outputs for r in found], 2)
         given = read + outputs if between.skip and depth else outputs
         last = depth + 1 == len(layers)
@@ -102,6 +106,7 @@ def _run(
 ) -> Trajectory:
     """One layer in one direction; its trajectory in the order of the inputs."""
     if backwards:
+        inputs = _with_times_to_next(inputs, lengths) if cell.reads_time else inputs
         inputs = flipped(inputs, lengths)
         resets = None if resets is None else _resets_backwards(resets, lengths)
     if isinstance(cell, Noisy):
@@ -118,6 +123,16 @@ def _dropped(steps: Tensor, share: float) -> Tensor:
     """
     ones = torch.ones(steps.shape, dtype=steps.dtype, device=steps.device)
     return steps * F.dropout(ones, share)
+
+
+def _with_times_to_next(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """Inputs whose last feature is the time to the next step, not since the previous one."""
+    features, times = inputs[..., :-1], inputs[..., -1]
+    following = torch.cat([times[:, 1:], times[:, -1:]], dim=1)
+    if lengths is not None:
+        step = torch.arange(inputs.shape[1], device=inputs.device)
+        following = torch.where(step == lengths[:, None] - 1, times, following)
+    return torch.cat([features, following[..., None]], dim=-1)
 
 
 def _anew(cell: Cell, inputs: Tensor, resets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:

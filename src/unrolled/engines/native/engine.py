@@ -6,21 +6,17 @@ Shapes: B batch, T time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.autograd import forward_ad
+from torch import nn
 
 from ...graph import UnsupportedOperator
 from ..eager import everything_is_forced
-from ..engine import Problem, Solution, Trouble
+from ..engine import Problem, Solution, Trouble, transform_of
 from .build import cache_facts, compiler, registers
 from .differentiable import states_of
 from .kernel import REALS, Kernel
 from .kernels import NoKernel, kernel_of
-
-functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 # Steps from which the engine is as fast as any other, for all cells and sizes that
 # benchmarks/engines.py tries.
@@ -52,7 +48,7 @@ class Native:
             return f"it computes in float32 and float64, not in {name}"
         if _has_hooks(problem.cell):
             return "the cell has hooks, which compiled code passes by"
-        if transform := _transform(problem):
+        if transform := transform_of(problem.tensors):
             return f"it cannot run under {transform}"
         if compiler() is None:
             return Trouble(NO_COMPILER)
@@ -74,7 +70,7 @@ class Native:
         return None
 
     def advantage(self, problem: Problem) -> str:
-        how = f"the step of {type(problem.cell).__name__} compiled to C++, all steps in one call"
+        how = f"the step of {problem.cell.title} compiled to C++, all steps in one call"
         if self.lean:
             how += ", states alone kept"
         if _is_autocast():
@@ -124,30 +120,18 @@ class Native:
 
 
 def _has_hooks(cell: nn.Module) -> bool:
-    """Whether calls of the cell's modules do more than compute; torch's own hooks only compute."""
+    """Whether calls of the cell's modules do more than compute.
+
+    torch's own hooks only compute. Those of the cell itself have run before, and what they
+    computed is no parameter that a graph knows.
+    """
     tables = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return any(
-        not type(hook).__module__.startswith("torch.nn.utils.")
+        module is cell or not type(hook).__module__.startswith("torch.nn.utils.")
         for module in cell.modules()
         for table in tables
         for hook in vars(module)[table].values()
     )
-
-
-def _transform(problem: Problem) -> str | None:
-    """What looks at tensors from outside, for which there must be operators of torch to see."""
-    tensors = (problem.inputs, *problem.state, *(f.values for f in problem.forced.values()))
-    if functorch.peek_interpreter_stack() is not None:
-        return "a transform of torch.func"
-    if forward_ad._current_level >= 0:
-        return "forward-mode differentiation"
-    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
-        return "torch.jit.trace"
-    if torch._C._len_torch_dispatch_stack() or any(
-        type(t) not in (Tensor, nn.Parameter) for t in tensors
-    ):
-        return "a mode of torch or with a kind of tensor that is not plain"
-    return None
 
 
 def _is_autocast() -> bool:
@@ -164,4 +148,5 @@ def _precision(problem: Problem) -> torch.dtype:
 def _in_one_precision(problem: Problem) -> Problem:
     """The problem as it is, or under autocast in the precision of the parameters."""
     dtype = next((p.dtype for p in problem.cell.parameters()), problem.inputs.dtype)
-    return problem if problem.inputs.dtype == dtype else problem.to(dtype)
+    alike = all(tensor.dtype == dtype for tensor in problem.tensors)
+    return problem if alike else problem.to(dtype)

@@ -53,7 +53,9 @@ class Kept:
 
 # Held while a cell is traced or its kernels are built.
 LOCK = RLock()
-_KEPT: WeakKeyDictionary[nn.Module, Kept] = WeakKeyDictionary()
+_KEPT: WeakKeyDictionary[nn.Module, tuple[Kept, ...]] = WeakKeyDictionary()
+# Forms of a cell that are kept, the latest first: in training and in evaluation it may have two.
+MOST = 4
 
 
 def kept_of(cell: Cell) -> Kept:
@@ -63,15 +65,20 @@ def kept_of(cell: Cell) -> Kept:
         UnsupportedOperator: the graph does not know an operator of the step.
     """
     mark = fingerprint(cell)
-    kept = _KEPT.get(cell)
-    if kept is None or kept.mark != mark:
+    kept = _known(cell, mark)
+    if kept is None:
         with LOCK:
-            kept = _KEPT.get(cell)
-            if kept is None or kept.mark != mark:
-                _KEPT[cell] = kept = _traced(cell, mark)
+            kept = _known(cell, mark)
+            if kept is None:
+                kept = _traced(cell, mark)
+                _KEPT[cell] = (kept, *_KEPT.get(cell, ()))[:MOST]
     if kept.graph is None:
         raise UnsupportedOperator(*kept.refusal)
     return kept
+
+
+def _known(cell: Cell, mark: tuple[Any, ...]) -> Kept | None:
+    return next((kept for kept in _KEPT.get(cell, ()) if kept.mark == mark), None)
 
 
 def _traced(cell: Cell, mark: tuple[Any, ...]) -> Kept:
@@ -124,10 +131,13 @@ def fingerprint(cell: nn.Module) -> tuple[Any, ...]:
     """What the trace of a cell depends on, but for the numbers of its parameters.
 
     Parameters and buffers are told by which of them are one tensor, not by which tensors they
-    are: a cell that is given others, of the same shapes, has the same graph.
+    are: a cell that is given others, of the same shapes, has the same graph. So are submodules.
     """
     seen: dict[int, int] = {}
-    return tuple(_of_module(module, seen) for module in cell.modules())
+    return tuple(
+        (name, seen.setdefault(id(module), len(seen)), _of_module(module, seen))
+        for name, module in cell.named_modules(remove_duplicate=False)
+    )
 
 
 class _Same:
@@ -158,7 +168,15 @@ def _of_module(module: nn.Module, seen: dict[int, int]) -> tuple[Any, ...]:
     kind = type(module)
     methods = (getattr(kind, "step", None), kind.forward)
     used = [_globals_of(method) for method in methods]
-    return kind, methods, tuple(hooks), tuple(tensors), tuple(settings), tuple(used)
+    return (
+        kind,
+        module.training,
+        methods,
+        tuple(hooks),
+        tuple(tensors),
+        tuple(settings),
+        tuple(used),
+    )
 
 
 def _globals_of(function: Any) -> tuple[Any, ...]:
