@@ -21,6 +21,7 @@ References:
         architectures", ICML 2015, for the forget gate's bias.
 """
 
+from numbers import Real
 from typing import Any
 
 import torch
@@ -70,6 +71,8 @@ class LSTM(AffineCell):
         check_size("proj_size", proj_size, smallest=0)
         if proj_size >= hidden_size:
             raise ValueError(f"proj_size must be below hidden_size, got {proj_size}, {hidden_size}")
+        if forget_bias is not None and not isinstance(forget_bias, Real):
+            raise TypeError(f"forget_bias must be a number or None, got {forget_bias!r}")
         if forget_bias is not None and not bias:
             raise ValueError("forget_bias needs bias=True: without biases there is none to set")
         self.proj_size, self.forget_bias, self.candidate = proj_size, forget_bias, candidate

@@ -23,7 +23,7 @@ from ..engines import Engine
 from ..engines.native.engine import FEWEST_STEPS
 from ..engines.vendor import has_kernel
 from .noise import Noise, Stepper
-from .recurrent import Stacked, Zoneout, check_chain, layer_sizes, output_size
+from .recurrent import Stacked, Zoneout, check_chain, checked_engine, layer_sizes, output_size
 from .sequences import Sequences
 from .stack import Between
 
@@ -55,7 +55,7 @@ class DropIn(Stacked, nn.RNNBase):
     ) -> None:
         """Replace torch's parameters, which it made without memory, by those of the cells."""
         sizes = layer_sizes(hidden_size, self.num_layers)
-        self.extras, self.engine = extras, extras.engine
+        self.extras, self.engine = extras, checked_engine(extras.engine)
         if not isinstance(hidden_size, int):
             self.hidden_size = sizes  # pyright: ignore[reportAttributeAccessIssue]
         self._parameters.clear()
@@ -215,6 +215,8 @@ class DropIn(Stacked, nn.RNNBase):
             raise ValueError(f"{name}: Expected input to be 2D or 3D, got {dim}D{more} instead")
         given = () if hx is None or not isinstance(self.hidden_size, int) else hx
         given = (given,) if torch.is_tensor(given) else given
+        if not isinstance(given, (tuple, list)) or not all(map(torch.is_tensor, given)):
+            raise TypeError(f"hx must be tensors, got {hx!r}; lengths go into lengths=")
         if any(component.dim() != dim for component in given):
             kind = "batched 3-D" if dim == 3 else "unbatched 2-D"
             dims = [f"{component.dim()}-D" for component in given]

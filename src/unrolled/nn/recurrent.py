@@ -154,11 +154,10 @@ class Recurrent(Stacked, nn.Module):
             cells = _make(make, input_size, hidden_size, num_layers, directions)
         rows = [cells[k : k + directions] for k in range(0, len(cells), directions)]
         check_chain(rows, skip)
-        if isinstance(engine, str):
-            one_of(engine, ("auto", *BY_NAME), "engine")
         self.cells = nn.ModuleList(cells)
         self.input_size, self.num_layers = cells[0].input_size, len(rows)
-        self.batch_first, self.bidirectional, self.engine = batch_first, bidirectional, engine
+        self.batch_first, self.bidirectional = batch_first, bidirectional
+        self.engine = checked_engine(engine)
         self.dropout, self.skip = share("dropout", dropout), skip
         if dropout and len(rows) == 1:
             warnings.warn(
@@ -339,6 +338,15 @@ def check_chain(rows: Sequence[Sequence[Cell]], skip: bool) -> None:
                 "gives; make them alike"
             )
         given = outputs
+
+
+def checked_engine(engine: str | Engine) -> str | Engine:
+    """An engine, or the name of one.
+
+    Raises:
+        ValueError: no engine has that name.
+    """
+    return one_of(engine, ("auto", *BY_NAME), "engine") if isinstance(engine, str) else engine
 
 
 def share(what: str, value: float) -> float:
