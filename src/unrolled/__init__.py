@@ -13,7 +13,7 @@ A recurrence is one step, written once in plain PyTorch. Everything else is deri
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import cells, nn
+from . import cells, engines, nn
 from .cells import Cell
 from .graph import UnsupportedOperator, graph
 from .unroll import Trajectory, unroll
@@ -32,6 +32,7 @@ __all__ = [
     "UnsupportedOperator",
     "bptt",
     "cells",
+    "engines",
     "graph",
     "load",
     "nn",

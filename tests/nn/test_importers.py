@@ -281,7 +281,7 @@ def test_layers_of_keras_that_compute_something_else(keras) -> None:
         (layers.LSTM(4, dropout=0.2, recurrent_dropout=0.1), r"dropout=0.2 \(.*dropout=0.1 \("),
         (layers.LSTM(4), "lstm.* has no weights yet; call it once, or build it"),
         (layers.ConvLSTM1D(4, 3), "one of LSTM, GRU, SimpleRNN or Bidirectional .* got ConvLSTM1D"),
-        (layers.RNN(layers.LSTMCell(4)), "got RNN; of one that computes the same pass get_weights"),
+        (layers.RNN(layers.LSTMCell(4)), "got RNN; of a model pass each of model.layers"),
         (layers.Bidirectional(layers.LSTM(4), merge_mode="mul"), "one of concat, sum, ave, got 'm"),
         (
             layers.Bidirectional(layers.LSTM(4), backward_layer=layers.GRU(4, go_backwards=True)),

@@ -241,8 +241,10 @@ class Decoder(nn.Module):
         """o(t) for t = 1, ..., T.
 
         Arguments:
-            targets: y(1), ..., y(T), [B, T], without the start token; the end token is one of
-                them. None to run freely until the end token, or for `steps`.
+            targets: y(1), ..., y(T), [B, T], without the start token, which is put before them
+                here; the end token is one of them. Without `lengths`, padding counts as a
+                token where others follow it. None to run freely until the end token, or for
+                `steps`.
             memory: what the attention looks at, [B, S, M]; not read without one.
             state: before the first step, in the form of `Recurrent`: h, or (h, c), each
                 [layers, B, size]. Default what the cells start from.
@@ -487,6 +489,8 @@ def _check_parts(
             raise TypeError(f"{name} must be a {kind.__name__}, got {type(part).__name__}")
     if recurrent.bidirectional or not recurrent.batch_first:
         raise ValueError("recurrent must read in one direction, with batch_first=True")
+    if any(cell.reads_time for cell in recurrent.cells):
+        raise ValueError('recurrent must not read times: a decoder has none for elapsed="input"')
     fed = 0 if attention is None else attention.fed_size
     if recurrent.input_size != embedding.embedding_dim + fed:
         raise ValueError(

@@ -99,7 +99,7 @@ def _from_arrays(
         check_shape(name, arrays[name], *wanted.get(name, (rows,)))
     settings: dict[str, Any] = {"zoneout": zoneout}
     if kind == "lstm":
-        settings = {"zoneout": (zoneout, 0.0), "layer_norm": "gamma" in arrays}
+        settings = {"zoneout": (zoneout, 0.0) if zoneout else 0.0, "layer_norm": "gamma" in arrays}
     settings |= {"weight_drop": dropout, "batch_first": batch_first}
     layer = KINDS[kind].layer(input_size, hidden_size, **settings, device="meta")
     gates = {n: in_rows(a, columns, KINDS[kind].gates) for n, a in _of_gates(arrays).items()}

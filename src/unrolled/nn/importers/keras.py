@@ -126,7 +126,8 @@ def _check_layer(layer: Any, backwards: bool) -> None:
     if name not in _CLASSES:
         raise ValueError(
             f"the Keras layer must be one of {', '.join(_CLASSES)} or Bidirectional around it, got "
-            f"{name}; of one that computes the same pass get_weights() and the kind"
+            f"{name}; of a model pass each of model.layers, of a layer that computes the same its "
+            "get_weights() and the kind"
         )
     usual = {**dict.fromkeys(_NOT_HERE, False), "go_backwards": backwards}
     found = {setting: getattr(layer, setting, False) for setting in usual}

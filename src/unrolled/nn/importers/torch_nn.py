@@ -82,7 +82,8 @@ def to_torch(layer: nn.Module) -> nn.Module:
     beyond = ", ".join(_beyond(layer, make))
     if beyond:
         raise ValueError(
-            f"torch.nn.{make.__name__} has no {beyond}; only a layer without becomes one"
+            f"torch.nn.{make.__name__} has no {beyond}; make one without, and it loads this "
+            "layer's state_dict where the parameters are the same"
         )
     return _taken_over(layer, make, _SETTINGS[make])
 
@@ -91,9 +92,13 @@ def _counterpart(module: nn.Module, what: str, table: dict[type[nn.Module], Any]
     if type(module) in table:
         return table[type(module)]
     names = ", ".join(f"{_library(known)}.{known.__name__}" for known in table)
+    came = type(module)
+    if any(issubclass(came, known) for known in table):
+        advice = "a subclass may compute something else; where it does not, load its state_dict"
+    else:
+        advice = "of a model pass each recurrent layer, and put the results in their places"
     raise TypeError(
-        f"{what} must be one of {names}, got {type(module).__name__}; of a subclass that computes "
-        "the same load the state_dict"
+        f"{what} must be one of {names}, got {_library(came)}.{came.__name__}; {advice}"
     )
 
 
