@@ -118,3 +118,15 @@ def test_two_processes_may_build_at_once(tmp_path) -> None:
     assert len(set(printed)) == 1
     # One library for each pass, and nothing left of those who came second.
     assert len(list((tmp_path / "kernels").iterdir())) == 2
+
+
+def test_options_of_the_person_come_last(monkeypatch, tmp_path) -> None:
+    """A kernel is another one where CXXFLAGS are others; what they break is said."""
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
+    plain = build.path_of("int one;")
+    monkeypatch.setenv("CXXFLAGS", "-O1 -DNAME='a b'")
+    assert build.path_of("int one;") != plain
+    build.load('extern "C" const char* text() { return "x"; }')
+    monkeypatch.setenv("CXXFLAGS", "--no-such-option")
+    with pytest.raises(build.CompilerFailed, match="no-such-option"):
+        build.load('extern "C" int two() { return 2; }')

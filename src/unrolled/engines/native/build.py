@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -139,9 +140,14 @@ def path_of(source: str) -> Path:
     found = compiler()
     if found is None:
         raise CompilerFailed("no C++ compiler was found (g++, clang++ or c++; CXX names another)")
-    facts = "\n".join([source, found.path, found.version, *OPTIONS, *SHARED, _cpu_name()])
+    facts = "\n".join([source, found.path, found.version, *_options(), *SHARED, _cpu_name()])
     name = hashlib.sha256(facts.encode()).hexdigest()[:24]
     return cache_folder() / f"{name}.so"
+
+
+def _options() -> list[str]:
+    """What the compiler is told; the person's own CXXFLAGS come last, so that they win."""
+    return [*OPTIONS, *shlex.split(os.environ.get("CXXFLAGS", ""))]
 
 
 def _check_private(folder: Path) -> None:
@@ -160,7 +166,7 @@ def _compile(found: Compiler, source: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="building-") as folder:
         text, library = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
         text.write_text(source, encoding="utf-8")
-        command = [found.path, *OPTIONS, *SHARED, "-o", str(library), str(text)]
+        command = [found.path, *_options(), *SHARED, "-o", str(library), str(text)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             first = next((line for line in run.stderr.splitlines() if "error" in line), run.stderr)
