@@ -209,7 +209,7 @@ class Stepper:
         self._evaluating = Expected(cell, noise) if noise.zoneout else cell
         self._needs_twin = bool(noise.weight_drop or noise.recurrent_dropout)
         self._training = _Form(cell, noise, self._needs_twin)
-        self._of_threads: dict[int, _Form] = {}
+        self._of_thread = threading.local()
 
     @property
     def is_noisy(self) -> bool:
@@ -232,10 +232,9 @@ class Stepper:
 
     def _of_this_thread(self) -> _Form:
         """The twin of this thread, made anew where the cell has become another."""
-        thread, mark = threading.get_ident(), fingerprint(self.cell)
-        form = self._of_threads.get(thread)
-        if form is None or form.mark != mark:
-            form = self._of_threads[thread] = _Form(self.cell, self.noise, True)
+        form = getattr(self._of_thread, "form", None)
+        if form is None or form.mark != fingerprint(self.cell):
+            form = self._of_thread.form = _Form(self.cell, self.noise, True)
         return form
 
     def __getstate__(self) -> dict[str, Any]:
