@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from .cells import Cell, WrappedCell
-from .cells.cell import like_of
+from .cells.cell import like_of, recompute_parameters
 from .engines import Engine, Forcing, Problem, choose, choose_while_compiling, gates_as_of_now
 from .engines.engine import is_autocast
+from .engines.lengths import checked_lengths, steps_within
 from .naming import one_of
 
 
@@ -136,16 +137,13 @@ def problem_of(
     if not isinstance(cell, Cell):
         raise TypeError(_no_cell(cell))
     _check_inputs(cell, inputs)
-    for hook in cell._forward_pre_hooks.values():
-        # Engines call `step`, not the module: what prunes or normalises its weights runs here.
-        if type(hook).__module__.startswith("torch.nn.utils."):
-            hook(cell, ())
-    checked_lengths = _lengths(inputs, lengths)
-    if checked_lengths is not None:
-        inputs = _without_padding(inputs, checked_lengths)
+    recompute_parameters(cell)
+    valid = _lengths(inputs, lengths)
+    if valid is not None:
+        inputs = _without_padding(inputs, valid)
     start = _state(cell, inputs, state)
-    forcing = _forced(cell, inputs, checked_lengths, forced)
-    return Problem(cell, inputs, start, checked_lengths, forcing)
+    forcing = _forced(cell, inputs, valid, forced)
+    return Problem(cell, inputs, start, valid, forcing)
 
 
 def _no_cell(given: Any) -> str:
@@ -212,26 +210,16 @@ def _check_kind(cell: Cell, inputs: Tensor) -> None:
 def _lengths(inputs: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor | None:
     if lengths is None:
         return None
-    batch, time, _ = inputs.shape
-    try:
-        given: Tensor = torch.as_tensor(lengths, device=inputs.device)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"lengths must be {batch} whole numbers, got {lengths!r}") from error
-    if given.shape != (batch,) or given.is_floating_point() or given.dtype is torch.bool:
-        raise ValueError(f"lengths must be {batch} whole numbers, got {given.tolist()}")
-    steps = given.to(torch.int64)
+    steps = checked_lengths("lengths", lengths, inputs)
     if torch.compiler.is_compiling():
         # A look at the numbers would cut the compiled program in two.
         return steps
-    if bool(((steps < 0) | (steps > time)).any()):
-        raise ValueError(f"lengths must lie between 0 and {time}, got {steps.tolist()}")
-    return None if bool((steps == time).all()) else steps
+    return None if bool((steps == inputs.shape[1]).all()) else steps
 
 
 def _without_padding(inputs: Tensor, lengths: Tensor) -> Tensor:
     # `where`, not a product: what lies beyond a length may be NaN, and so would its gradient.
-    steps = torch.arange(inputs.shape[1], device=inputs.device)
-    return inputs.masked_fill((steps >= lengths[:, None])[:, :, None], 0)
+    return inputs.masked_fill(~steps_within(lengths, inputs.shape[1])[:, :, None], 0)
 
 
 def _state(cell: Cell, inputs: Tensor, state: Any) -> tuple[Tensor, ...]:

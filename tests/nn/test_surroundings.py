@@ -185,6 +185,30 @@ def test_pruning_a_cell_of_a_stack(engine) -> None:
     torch.testing.assert_close(stack(x)[0], ur.unroll(plain, x).outputs, **CLOSE)
 
 
+@pytest.mark.parametrize("noise", [{"zoneout": 0.2}, {"weight_drop": 0.5}])
+def test_pruning_a_cell_with_noise(noise) -> None:
+    """What is pruned stays out of training, though the cell is inside of others there."""
+    stack, x = ur.nn.Recurrent("gru", 4, 6, **noise), torch.randn(2, 6, 4)
+    cell = stack.cells[0]
+    prune.l1_unstructured(cell, "weight_hh", amount=0.5)
+    for _ in range(2):
+        stack(x)[0].sum().backward()
+    grad = cell.weight_hh_orig.grad
+    assert grad[cell.weight_hh_mask == 0].abs().max() == 0 < grad.abs().max()
+
+
+def test_pruning_a_decoder_that_goes_step_by_step() -> None:
+    model = ur.nn.EncoderDecoder.of_tokens(9, 9, 8, attention="bahdanau")
+    source = torch.randint(3, 9, (2, 5))
+    cell = model.decoder.recurrent.cells[0]
+    prune.l1_unstructured(cell, "weight_hh", amount=0.5)
+    with torch.no_grad():
+        cell.weight_hh_orig.zero_()
+    run = model(source, source)
+    prune.remove(cell, "weight_hh")
+    torch.testing.assert_close(run.logits, model(source, source).logits, **CLOSE)
+
+
 def test_shapes_without_memory() -> None:
     layer = ur.nn.GRU(4, 6, layer_norm=True, bidirectional=True, device="meta")
     assert layer(torch.randn(5, 3, 4, device="meta"))[0].shape == (5, 3, 12)

@@ -9,6 +9,7 @@ Shapes: B batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,25 @@ def like_of(module: nn.Module) -> Tensor:
     """A tensor of the type and on the device of what a module computes with."""
     tensors = chain(module.parameters(), module.buffers())
     return next((t for t in tensors if t.is_floating_point()), torch.empty(0))
+
+
+def recompute_parameters(cell: Cell) -> None:
+    """Run what torch.nn.utils computes weights by before a module is called, as in pruning.
+
+    Engines call `step`, not the module; modules inside a step are called as ever.
+    """
+    for module in cell.modules():
+        if isinstance(module, Cell):
+            for hook in module._forward_pre_hooks.values():
+                if type(hook).__module__.startswith("torch.nn.utils."):
+                    hook(module, ())
+
+
+def draw_uniform(module: nn.Module, hidden_size: int) -> None:
+    """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H)), as torch's recurrent cells do."""
+    bound = 1 / math.sqrt(hidden_size)
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -bound, bound)
 
 
 def check_size(what: str, size: int, smallest: int = 1) -> None:

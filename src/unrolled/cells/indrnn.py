@@ -11,7 +11,6 @@ References:
         longer and deeper RNN", CVPR 2018.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .affine import nonlinearity_named
-from .cell import Cell
+from .cell import Cell, draw_uniform
 
 
 class IndRNN(Cell):
@@ -58,9 +57,7 @@ class IndRNN(Cell):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        draw_uniform(self, self.hidden_size)
         nn.init.uniform_(self.weight_hh, 0, 1)
 
     def step(self, x: Tensor, h: Tensor) -> tuple[Tensor]:

@@ -11,7 +11,6 @@ References:
     Goodfellow, Bengio and Courville, "Deep Learning", section 10.2.1.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,7 +21,7 @@ from torch.nn import functional as F
 
 from ..naming import one_of
 from .affine import NONLINEARITIES, identity, nonlinearity_named
-from .cell import Cell, check_size
+from .cell import Cell, check_size, draw_uniform
 
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": identity,
@@ -74,9 +73,7 @@ class Jordan(Cell):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        draw_uniform(self, self.hidden_size)
 
     def step(self, x: Tensor, y: Tensor) -> tuple[Tensor]:
         fed_back = F.linear(y, self.weight_yh)

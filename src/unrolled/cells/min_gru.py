@@ -13,7 +13,6 @@ References:
         2024, section 3.1, and its appendix on the log-space form for g.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..naming import one_of
-from .cell import Cell, check_size
+from .cell import Cell, check_size, draw_uniform
 
 
 def linear(a: Tensor) -> Tensor:
@@ -76,9 +75,7 @@ class MinGRU(Cell):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        draw_uniform(self, self.hidden_size)
 
     def step(self, x: Tensor, h: Tensor) -> tuple[Tensor]:
         update, candidate = F.linear(x, self.weight_ih, self.bias_ih).chunk(2, dim=-1)

@@ -13,7 +13,6 @@ References:
         2024, section 3.2, and its appendix on the log-space form for g.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..naming import one_of
-from .cell import Cell, check_size
+from .cell import Cell, check_size, draw_uniform
 from .min_gru import CANDIDATES
 
 
@@ -66,9 +65,7 @@ class MinLSTM(Cell):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        draw_uniform(self, self.hidden_size)
 
     def step(self, x: Tensor, h: Tensor) -> tuple[Tensor]:
         forget, write, candidate = F.linear(x, self.weight_ih, self.bias_ih).chunk(3, dim=-1)

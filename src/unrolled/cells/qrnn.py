@@ -17,7 +17,6 @@ References:
         equations 1 to 5.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..naming import one_of
-from .cell import Cell, check_size
+from .cell import Cell, check_size, draw_uniform
 
 POOLINGS = {"f": ("z", "f"), "fo": ("z", "f", "o"), "ifo": ("z", "f", "o", "i")}
 
@@ -76,9 +75,7 @@ class QRNN(Cell):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        draw_uniform(self, self.hidden_size)
 
     def step(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         before = dict(zip(self.state_sizes, state, strict=True))

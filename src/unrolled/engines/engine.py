@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from ..cells import Cell
+from .lengths import steps_within
 
 Result = TypeVar("Result")
 
@@ -81,8 +82,7 @@ class Problem:
         """True at the steps inside each sequence's length, [B, T]; None where all are."""
         if self.lengths is None:
             return None
-        steps = torch.arange(self.inputs.shape[1], device=self.inputs.device)
-        return steps < self.lengths[:, None]
+        return steps_within(self.lengths, self.inputs.shape[1])
 
     def last(self, states: Tensor, initial: Tensor) -> Tensor:
         """The values of `states` [B, T, size] at each sequence's last valid step, [B, size]."""

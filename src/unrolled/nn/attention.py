@@ -35,8 +35,8 @@ import torch
 from torch import Tensor, nn
 
 from ..cells.cell import check_size
+from ..engines.lengths import Lengths, checked_lengths, steps_within
 from ..naming import one_of
-from .sequences import Lengths, checked_lengths, steps_within
 
 
 @dataclass(frozen=True)
@@ -288,6 +288,31 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
     "luong": LuongAttention,
     "bahdanau": BahdanauAttention,
 }
+
+
+def attention_of(
+    attention: str | Callable[[int, int], Attention] | None,
+    query_size: int,
+    memory_size: int | None,
+) -> Attention | None:
+    """The attention that a decoder is asked for: by name, made by a function, or none.
+
+    Raises:
+        TypeError, ValueError: neither, an unknown name, or no size of a memory.
+    """
+    if attention is None:
+        return None
+    if memory_size is None:
+        raise ValueError("memory_size is None; attention needs the features of the memory")
+    if isinstance(attention, str):
+        return ATTENTIONS[one_of(attention, ATTENTIONS, "attention")](query_size, memory_size)
+    if isinstance(attention, nn.Module) or not callable(attention):
+        raise TypeError(
+            f"attention must be a name, None, or a function of (query_size, memory_size), got "
+            f"{type(attention).__name__}; Decoder(recurrent, embedding, attention) takes one "
+            "that is made"
+        )
+    return attention(query_size, memory_size)
 
 
 def _check_sizes(**sizes: int) -> None:

@@ -34,12 +34,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..engines import Engine
-from ..naming import one_of
-from .attention import ATTENTIONS, Attention, Memory
+from ..engines.lengths import Lengths, steps_within
+from .attention import Attention, Memory, attention_of
 from .forcing import Plan, Scheduled, checked_forcing, choice, own_choices
+from .readout import TiedReadout, place_of
 from .recurrent import Make, Recurrent, share
 from .search import Hypotheses, Step, beam, evaluating, greedy
-from .sequences import Lengths, steps_within
 from .shapes import shapes_of
 from .stack import State
 from .stepwise import StepByStep
@@ -97,28 +97,6 @@ class Decoded:
         return each.masked_fill(~self.valid, 0).sum() / self.lengths.sum().clamp(min=1)
 
 
-class TiedReadout(nn.Module):
-    """o = c + E P output: the matrix of the embedding reads out. P is left out where sizes fit.
-
-    Arguments:
-        size: features of the output.
-        embedding: whose `weight` is E, [V, embedding_dim].
-    """
-
-    def __init__(self, size: int, embedding: nn.Embedding):
-        super().__init__()
-        place: dict[str, Any] = _place(embedding)
-        width = embedding.embedding_dim
-        fits = size == width
-        self.project = nn.Identity() if fits else nn.Linear(size, width, bias=False, **place)
-        self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings, **place))
-        # In a tuple, so that it is no submodule: its weight has one name in a state_dict.
-        self._embedding = (embedding,)
-
-    def forward(self, output: Tensor) -> Tensor:
-        return F.linear(self.project(output), self._embedding[0].weight, self.bias)
-
-
 class Decoder(nn.Module):
     """Writes tokens, given a state to start from and, with attention, a memory.
 
@@ -167,7 +145,7 @@ class Decoder(nn.Module):
         self.readout: nn.Module = (
             TiedReadout(size, embedding)
             if tied
-            else nn.Linear(size, embedding.num_embeddings, **_place(embedding))
+            else nn.Linear(size, embedding.num_embeddings, **place_of(embedding))
         )
 
     @staticmethod
@@ -210,7 +188,7 @@ class Decoder(nn.Module):
         if tied:
             # Rows of length 1 give logits of the size of what is read out.
             embedding.weight.detach().mul_(embedding.embedding_dim**-0.5)
-        looks = _attention_of(attention, hidden_size, memory_size)
+        looks = attention_of(attention, hidden_size, memory_size)
         read = embedding.embedding_dim + (0 if looks is None else looks.fed_size)
         between = dropout if num_layers > 1 else 0.0
         recurrent = Recurrent(cell, read, hidden_size, num_layers, dropout=between, engine=engine)
@@ -452,30 +430,6 @@ def _held(old: Carry, new: Carry, running: Tensor) -> Carry:
         for pair in zip(old[0], new[0], strict=True)
     )
     return states, new[1]
-
-
-def _attention_of(
-    attention: str | Callable[[int, int], Attention] | None,
-    query_size: int,
-    memory_size: int | None,
-) -> Attention | None:
-    if attention is None:
-        return None
-    if memory_size is None:
-        raise ValueError("memory_size is None; attention needs the features of the memory")
-    if isinstance(attention, str):
-        return ATTENTIONS[one_of(attention, ATTENTIONS, "attention")](query_size, memory_size)
-    if isinstance(attention, nn.Module) or not callable(attention):
-        raise TypeError(
-            f"attention must be a name, None, or a function of (query_size, memory_size), got "
-            f"{type(attention).__name__}; Decoder(recurrent, embedding, attention) takes one "
-            "that is made"
-        )
-    return attention(query_size, memory_size)
-
-
-def _place(embedding: nn.Embedding) -> dict[str, Any]:
-    return {"dtype": embedding.weight.dtype, "device": embedding.weight.device}
 
 
 def _check_parts(

@@ -28,7 +28,6 @@ from .sequences import Sequences
 from .stack import Between
 
 Sizes = int | Sequence[int]
-TORCHS = "vendor"
 Place = torch.device | str | None
 
 
@@ -173,7 +172,7 @@ class DropIn(Stacked, nn.RNNBase):
     ) -> tuple[Any, ...]:
         plain = lengths is None and mask is None and reset is None and not return_states
         if plain and self._is_left_to_torch(input):
-            self.why = (f"{TORCHS}: all layers in one call",)
+            self.why = ("vendor: all layers in one call of torch.nn",)
             return super().forward(input, hx)
         self._bind()
         if not isinstance(input, PackedSequence):

@@ -29,13 +29,13 @@ from torch import Tensor, nn
 from ..cells import Cell
 from ..cells.cell import like_of
 from ..engines import Engine
+from ..engines.lengths import Lengths, checked_lengths
 from ..naming import one_of
 from .attention import Attention
 from .decoder import Decoded, Decoder
 from .forcing import Scheduled
 from .recurrent import Make, Recurrent, share
 from .search import Hypotheses, evaluating
-from .sequences import Lengths, checked_lengths
 from .stack import State
 from .states import StateForm
 from .tokens import checked_tokens, embedding_of

@@ -59,6 +59,7 @@ class Plan:
 
 
 def choice(logits: Tensor, sample: bool) -> Tensor:
+    """The likeliest tokens [B] by logits [B, V], or drawn ones."""
     if not sample:
         return logits.argmax(-1)
     return torch.multinomial(torch.softmax(logits, dim=-1), 1)[:, 0]

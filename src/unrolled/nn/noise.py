@@ -273,8 +273,10 @@ class _Form:
 
 
 def _twin(cell: Cell) -> Cell:
-    """A module of its own with the same parameters and buffers."""
+    """A module of its own with the same parameters, buffers and other tensors."""
     shared: list[Tensor] = [*cell.parameters(), *cell.buffers()]
+    # What torch computed, as a pruned weight, cannot be copied.
+    shared += [t for m in cell.modules() for t in vars(m).values() if torch.is_tensor(t)]
     return deepcopy(cell, {id(tensor): tensor for tensor in shared})
 
 

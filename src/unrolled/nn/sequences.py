@@ -9,7 +9,6 @@ Shapes: B batch, T time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-Lengths = Tensor | Sequence[int] | None
+from ..engines.lengths import Lengths, checked_lengths
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Sequences:
     def read(
         input: Tensor | PackedSequence,
         batch_first: bool,
-        lengths: Tensor | Sequence[int] | None = None,
+        lengths: Lengths = None,
         mask: Tensor | None = None,
     ) -> Sequences:
         """Take sequences in any form.
@@ -157,27 +156,3 @@ def flipped(steps: Tensor, lengths: Tensor | None) -> Tensor:
     if steps.dim() == 2:
         return steps.gather(1, where)
     return steps.gather(1, where[:, :, None].expand_as(steps))
-
-
-def checked_lengths(what: str, lengths: Tensor | Sequence[int], steps: Tensor) -> Tensor:
-    """Valid steps of each sequence of `steps` [B, T, ...], as a tensor [B] on its device.
-
-    Raises:
-        ValueError: they are not B whole numbers from 0 to T; it names them as `what`.
-    """
-    batch, time = steps.shape[:2]
-    try:
-        given: Tensor = torch.as_tensor(lengths, device=steps.device)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} must be {batch} whole numbers, got {lengths!r}") from error
-    if given.shape != (batch,) or given.is_floating_point() or given.dtype == torch.bool:
-        raise ValueError(f"{what} must be {batch} whole numbers, got {given.tolist()}")
-    counts = given.to(torch.int64)
-    if not torch.compiler.is_compiling() and bool(((counts < 0) | (counts > time)).any()):
-        raise ValueError(f"{what} must lie between 0 and {time}, got {counts.tolist()}")
-    return counts
-
-
-def steps_within(lengths: Tensor, steps: int) -> Tensor:
-    """True at the steps that `lengths` [B] count, [B, steps]."""
-    return torch.arange(steps, device=lengths.device) < lengths[:, None]

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ..cells import Cell
 from ..engines import Engine
+from ..engines.lengths import steps_within
 from ..unroll import Trajectory, unroll
 from .noise import Noisy
 from .sequences import Sequences, flipped
@@ -80,7 +81,7 @@ def run_stack(
     lengths, read, runs = sequences.lengths, sequences.data, []
     if resets is not None and lengths is not None:
         # In the padding there is nothing to start anew.
-        resets = resets & (torch.arange(read.shape[1], device=read.device) < lengths[:, None])
+        resets = resets & steps_within(lengths, read.shape[1])
     starting, times = iter(starts), read[..., -1:]
     for depth, cells in enumerate(layers):
         found = []

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..cells.cell import recompute_parameters
 from .noise import Noisy
 from .recurrent import Recurrent
 from .stack import State
@@ -18,7 +19,7 @@ from .states import StateForm
 
 
 class StepByStep:
-    """The layers of a decoder for one pass, step by step; their noise is drawn beforehand.
+    """The layers of a stack for one pass, step by step; their noise is drawn beforehand.
 
     Arguments:
         recurrent: the layers.
@@ -27,6 +28,8 @@ class StepByStep:
 
     def __init__(self, recurrent: Recurrent, like: Tensor):
         self.cells = [row[0].now(recurrent.training) for row in recurrent.steppers]
+        for cell in self.cells:
+            recompute_parameters(cell)
         self.noise = [cell.draw(like) if isinstance(cell, Noisy) else None for cell in self.cells]
         self.form = StateForm.of([[cell] for cell in self.cells])
         self.skip = recurrent.between.skip

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cells.cell import check_size
-from .sequences import Lengths, checked_lengths, steps_within
+from ..engines.lengths import Lengths, checked_lengths, steps_within
 
 
 def embedding_of(num_tokens: int, size: int, padding: int | None) -> nn.Embedding:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ...cells import Cell
 from ...graph import UnsupportedOperator
 from ..eager import everything_is_forced
-from ..engine import Problem, Solution, Trouble, transform_of
+from ..engine import Problem, Solution, Trouble, is_autocast, transform_of
 from .build import cache_facts, compiler, registers
 from .differentiable import states_of
 from .kernel import REALS, Kernel
@@ -73,7 +74,7 @@ class Native:
         how = f"the step of {problem.cell.title} compiled to C++, all steps in one call"
         if self.lean:
             how += ", states alone kept"
-        if _is_autocast():
+        if is_autocast("cpu"):
             how += f", in {str(_precision(problem)).removeprefix('torch.')} under autocast too"
         return how
 
@@ -88,7 +89,7 @@ class Native:
         )
 
     def solve(self, problem: Problem) -> Solution:
-        if not _is_autocast():
+        if not is_autocast("cpu"):
             return self._solve(problem)
         with torch.autocast("cpu", enabled=False):
             return self._solve(_in_one_precision(problem))
@@ -122,25 +123,21 @@ class Native:
 def _has_hooks(cell: nn.Module) -> bool:
     """Whether calls of the cell's modules do more than compute.
 
-    torch's own hooks only compute. Those of the cell itself have run before, and what they
-    computed is no parameter that a graph knows.
+    torch's own hooks only compute. Those of cells have run before, and what they computed is no
+    parameter that a graph knows.
     """
     tables = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return any(
-        module is cell or not type(hook).__module__.startswith("torch.nn.utils.")
+        isinstance(module, Cell) or not type(hook).__module__.startswith("torch.nn.utils.")
         for module in cell.modules()
         for table in tables
         for hook in vars(module)[table].values()
     )
 
 
-def _is_autocast() -> bool:
-    return torch.is_autocast_enabled("cpu")
-
-
 def _precision(problem: Problem) -> torch.dtype:
     """What is computed in: that of the inputs, under autocast that of the parameters."""
-    if _is_autocast():
+    if is_autocast("cpu"):
         return next((p.dtype for p in problem.cell.parameters()), torch.float32)
     return problem.inputs.dtype
 
