@@ -114,6 +114,7 @@ def test_first_and_second_derivatives(name) -> None:
 
         run = partial(_run, module, names, rebuild, len(flat))
         assert gradcheck(run, (*flat, *parameters))
+        # Differences of first derivatives, which are exact to 1e-10, over steps of 1e-6.
         assert gradgradcheck(run, (*flat, *parameters), atol=1e-4)
 
 
@@ -226,6 +227,7 @@ def test_weight_norm(parametrize, proj_size) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         (parametrize or nn.utils.weight_norm)(layer, name)
+    # float32: a norm and a product that cancel but for rounding.
     torch.testing.assert_close(layer(input), expected, rtol=1e-5, atol=1e-6)
     layer(input)[0].sum().backward()
     learned = [
@@ -246,6 +248,7 @@ def test_tied_weights() -> None:
         module(input)[0].square().sum().backward()
     assert len(list(layer.parameters())) == len(list(theirs.parameters()))
     ours, expected = layer.bias_ih_l0.grad, theirs.bias_ih_l0.grad
+    # float32, sums over steps and sequences in another order.
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
