@@ -109,7 +109,6 @@ def test_two_recurrences_of_an_output_that_feeds_back_are_refused() -> None:
     [
         ("gru", "GRU", "h"),
         ("lstm", "LSTM", "hc"),
-        ("jordan", "Jordan", "y"),
         ("minimal", "Minimal", "h"),
     ],
 )
@@ -122,7 +121,15 @@ def test_a_cell_of_several_layers_is_a_box_with_its_name(name, box, carried) -> 
     labels = {label.text for label in picture.labels}
     assert {at(state, time) for state in carried for time in (BEFORE, NOW)} <= labels
     # One U for the several maps of x would name none of them.
-    assert (U in labels) == (name == "jordan")
+    assert U not in labels
+
+
+@pytest.mark.parametrize("draw", [picture_of, folded_and_unrolled])
+def test_a_network_whose_output_feeds_back_is_drawn_as_its_cell(draw) -> None:
+    cell = ur.cells.Jordan(3, 4, 2)
+    alone, network = draw(graph(cell), 3), draw(graph(ur.nn.Network(cell)), 3)
+    assert texts(network) == texts(alone)
+    assert edges(network) == edges(alone)
 
 
 @pytest.mark.parametrize("name", ["elman", "leaky"])

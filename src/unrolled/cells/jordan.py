@@ -6,12 +6,17 @@
 The state is y. Forcing y with the true outputs makes every step independent of the others
 (teacher forcing), because nothing else is carried.
 
+`OutputRecurrent` is what this cell has in common with any other whose output recurs: it holds its
+readout itself, and says what the output pre-activation o is, which is in no state.
+
+Shapes: N samples of one step, I input_size, O output_size.
+
 References:
     Jordan, "Serial order: a parallel distributed processing approach", 1986.
     Goodfellow, Bengio and Courville, "Deep Learning", section 10.2.1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -30,7 +35,38 @@ OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class Jordan(Cell):
+class OutputRecurrent(Cell):
+    """A cell whose output recurs: the first component of its state is y.
+
+    Extend it and define `step` and `pre_activation`.
+
+    Attributes:
+        output: name of the function, of `OUTPUTS`, that makes y of o.
+    """
+
+    output: str
+
+    @property
+    def output_size(self) -> int:
+        """O, the size of o and y."""
+        return next(iter(self.state_sizes.values()))
+
+    def pre_activation(
+        self, x: Tensor, before: Mapping[str, Tensor], after: Mapping[str, Tensor]
+    ) -> Tensor:
+        """o(t), [N, O], of any number of steps side by side.
+
+        Arguments:
+            x: x(t), [N, I].
+            before: the state that the steps read, by component, each [N, size].
+            after: the state that they gave.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define pre_activation(x, before, after)"
+        )
+
+
+class Jordan(OutputRecurrent):
     """State `y`, [B, output_size].
 
     Parameters: `weight_ih` (U) [H, I], `weight_yh` (W) [H, O], `bias_h` (b) [H],
@@ -76,6 +112,12 @@ class Jordan(Cell):
         draw_uniform(self, self.hidden_size)
 
     def step(self, x: Tensor, y: Tensor) -> tuple[Tensor]:
-        fed_back = F.linear(y, self.weight_yh)
+        return (self._emit(self.pre_activation(x, {"y": y}, {})),)
+
+    def pre_activation(
+        self, x: Tensor, before: Mapping[str, Tensor], after: Mapping[str, Tensor]
+    ) -> Tensor:
+        """o(t) = c + V h(t), [N, O], from x(t) and y(t-1)."""
+        fed_back = F.linear(before["y"], self.weight_yh)
         h = self._activate(F.linear(x, self.weight_ih, self.bias_h) + fed_back)
-        return (self._emit(F.linear(h, self.weight_hy, self.bias_y)),)
+        return F.linear(h, self.weight_hy, self.bias_y)

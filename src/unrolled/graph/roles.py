@@ -113,9 +113,13 @@ class Rows:
 
 def rows_of(matrix: Fixed) -> Rows:
     """The rows of a parameter that a matrix or vector is."""
-    whole, dim, start, stop = cut(matrix) or (matrix, 0, 0, matrix.shape[0])
-    known = isinstance(whole, Parameter) and dim == 0
-    return Rows(start, stop, whole.shape[0] if known else None)
+    whole, start, stop = matrix, 0, matrix.shape[0]
+    # A part may be cut from a part: the columns of a feature from the rows of a gate.
+    while found := cut(whole):
+        whole, dim, first, _ = found
+        if dim == 0:
+            start, stop = first + start, first + stop
+    return Rows(start, stop, whole.shape[0] if isinstance(whole, Parameter) else None)
 
 
 def gate_of(matrix: Fixed, gates: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@
 | Recurrent | a stack of any cell |
 | Bidirectional | two cells that read from both ends |
 | Network | a cell with a readout |
+| FeedBack | a cell around any other that reads its own output |
 | DilatedStack | layers that look back by more than one step |
 | EncoderDecoder | one sequence to another, of an Encoder and a Decoder |
 | LuongAttention, BahdanauAttention | a weighted mean of the steps of a memory |
@@ -21,10 +22,11 @@ from .cells import GRUCell, LSTMCell, RNNCell
 from .decoder import Decoder
 from .dilated import DilatedStack, unroll_dilated
 from .encoder_decoder import Encoder, EncoderDecoder
-from .forcing import Scheduled
+from .feedback import FeedBack
+from .forcing import Scheduled, forcing_at, parse_forcing
 from .importers import from_haste, from_keras, from_torch, to_torch
 from .layers import GRU, LSTM, RNN
-from .network import Network
+from .network import Network, NetworkRun
 from .recurrent import LayerStates, Recurrent
 
 __all__ = [
@@ -37,17 +39,21 @@ __all__ = [
     "DilatedStack",
     "Encoder",
     "EncoderDecoder",
+    "FeedBack",
     "GRUCell",
     "LSTMCell",
     "LayerStates",
     "LuongAttention",
     "Network",
+    "NetworkRun",
     "RNNCell",
     "Recurrent",
     "Scheduled",
+    "forcing_at",
     "from_haste",
     "from_keras",
     "from_torch",
+    "parse_forcing",
     "to_torch",
     "unroll_dilated",
 ]

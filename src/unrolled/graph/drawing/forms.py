@@ -52,7 +52,7 @@ def form_of(graph: Graph) -> Form:
     """What a drawing of a network shows of the graph of a step."""
     cell = without_readout(graph)
     carried = carried_names(cell)
-    feeds_back = is_fed_back(graph)
+    feeds_back = is_fed_back(cell)
     is_box = not feeds_back and not (len(cell.outputs) == 1 and _is_layer(cell))
     state = next(iter(cell.outputs.values()))
     return Form(
