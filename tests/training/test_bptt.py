@@ -61,7 +61,6 @@ CELLS = {
     "LSTM": lambda: ur.cells.LSTM(I, H),
     "GRU": lambda: ur.cells.GRU(I, H),
     "GRU reset before": lambda: ur.cells.GRU(I, H, reset_after=False),
-    "Jordan inside": lambda: ur.cells.Jordan(I, H, H),
     "wrapped": lambda: ur.Cell.wrap(nn.LSTMCell(I, H)),
 }
 OUTPUTS = {

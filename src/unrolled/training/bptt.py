@@ -29,7 +29,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cells import Cell, Jordan
+from ..cells import Cell
+from ..cells.jordan import OutputRecurrent
 from ..engines import Engine, Problem, choose
 from ..graph import Graph, graph
 from ..graph.derivative import Derivative
@@ -38,7 +39,7 @@ from ..graph.roles import roles
 from ..nn import Network
 from ..unroll import problem_of
 from .gradients import Gradients, symbols_of
-from .losses import LOSSES, Loss
+from .losses import LOSSES, Loss, step_by_step
 
 
 def bptt(
@@ -84,7 +85,7 @@ def bptt(
 
 
 def _loss_of(model: Cell | Network) -> Loss:
-    output = model.output if isinstance(model, (Network, Jordan)) else "identity"
+    output = model.output if isinstance(model, (Network, OutputRecurrent)) else "identity"
     if output not in LOSSES:
         raise ValueError(f"no loss belongs to the output {output!r}; pass loss=")
     return LOSSES[output]
@@ -112,7 +113,7 @@ def _with_output(step: Graph, model: Cell | Network) -> Graph:
     if isinstance(model, Network):
         outputs["o"] = step.outputs[model.emits[0]]
     readouts = [node for node, role in roles(step).items() if role.letter == "V"]
-    if isinstance(model, Jordan) and readouts:
+    if isinstance(model, OutputRecurrent) and readouts:
         # A cell that feeds its output back holds its readout inside.
         outputs["o"] = readouts[-1]
     return replace(step, outputs=outputs)
@@ -127,35 +128,8 @@ def _loss_and_gradient(
     with torch.enable_grad():
         leaf = o.detach().requires_grad_()
         read = problem.last(leaf, leaf.new_zeros(len(leaf), leaf.shape[-1])) if last else leaf
-        targets = _checked_targets(read, targets, reached, loss)
-        each = loss(read, targets)
-        if each.shape != read.shape[:-1]:
-            raise ValueError(
-                f"loss must give L(t) for every step, {list(read.shape[:-1])}; "
-                f"it gave {list(each.shape)}"
-            )
-        each = each if reached is None else each.masked_fill(~reached, 0)
+        each = step_by_step(loss, read, targets, reached)
         return each.detach(), torch.autograd.grad(each.sum(), leaf)[0]
-
-
-def _checked_targets(read: Tensor, targets: Tensor, reached: Tensor | None, loss: Loss) -> Tensor:
-    """The targets, zero where no loss is taken."""
-    numbers = loss is LOSSES["softmax"] and not targets.is_floating_point()
-    wanted = list(read.shape[:-1] if numbers else read.shape)
-    if loss in LOSSES.values() and list(targets.shape) != wanted:
-        raise ValueError(f"targets must be {wanted}, got {list(targets.shape)}")
-    if loss in LOSSES.values() and not (numbers or targets.is_floating_point()):
-        raise ValueError(f"targets must be real numbers, got {targets.dtype}")
-    if reached is not None and targets.shape[: reached.dim()] == reached.shape:
-        # What stands in the padding may be no target at all, such as -100.
-        wide = reached.reshape(*reached.shape, *(1,) * (targets.dim() - reached.dim()))
-        targets = targets.masked_fill(~wide, 0)
-    if numbers and not bool(((targets >= 0) & (targets < read.shape[-1])).all()):
-        raise ValueError(
-            f"targets must be class numbers from 0 to {read.shape[-1] - 1}, "
-            f"got {targets.min().item()} to {targets.max().item()}"
-        )
-    return targets
 
 
 class _Walk:
