@@ -11,7 +11,7 @@ import unrolled
 ROOT = Path(unrolled.__file__).parent
 
 # Each layer may import from the layers before it, and from itself.
-ORDER = ["naming", "graph", "cells", "engines", "unroll", "nn", "training", "tasks", "cli"]
+ORDER = ["naming", "files", "graph", "cells", "engines", "unroll", "nn", "training", "tasks", "cli"]
 # Side branches: what they may import; only the layers named in USERS may import them.
 BRANCHES = {"data": ["naming"], "report": ["naming", "data"]}
 USERS = ["tasks", "cli"]

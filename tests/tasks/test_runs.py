@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import unrolled as ur
+from unrolled import files
 from unrolled.tasks import runs
 from unrolled.tasks.runs import RunError
 
@@ -17,26 +18,26 @@ def test_folders_are_numbered(tmp_path) -> None:
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path) -> None:
     path = tmp_path / "file"
-    runs.write_text(path, "old")
+    files.write_text(path, "old")
 
     def half(beside):
         beside.write_text("ne")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        runs.write_atomically(path, half)
+        files.write_atomically(path, half)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_json_has_no_nan(tmp_path) -> None:
-    runs.write_json(tmp_path / "a.json", {"a": [float("nan"), 1.5], "b": {"c": float("inf")}})
+    files.write_json(tmp_path / "a.json", {"a": [float("nan"), 1.5], "b": {"c": float("inf")}})
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [None, 1.5], "b": {"c": None}}
 
 
 def test_tensors_come_back(tmp_path) -> None:
     tensors = {"a": torch.randn(2, 3), "b": torch.arange(6).view(2, 3).T}
-    runs.write_tensors(tmp_path / "t", tensors)
+    files.write_tensors(tmp_path / "t", tensors)
     back = runs.read_tensors(tmp_path / "t")
     assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
 

@@ -5,14 +5,14 @@
     history.safetensors the end of the training table, from which to predict on
     metrics.json        the log of training and the scores
     report.html         the report; README.md: the model card
+    checkpoint.safetensors  the state of training, while it lasts (`training.checkpoint`)
 
-Nothing is pickled, so that opening a run never executes code from it. Files are written under
-another name and then renamed: a crash leaves the old file or the new one.
+Nothing is pickled, so that opening a run never executes code from it. Each file is written whole
+or not at all.
 """
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,24 +41,6 @@ def new_run_folder(root: Path, name: str) -> Path:
             return folder
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then put it in place of `path`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(beside)
-        # Some writers leave a file that only its owner can read.
-        os.chmod(beside, 0o666 & ~_umask())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def check_writable(folder: Path) -> None:
     """Raise RunError unless files can be put into `folder`, which may have to be made."""
     existing = folder
@@ -68,25 +50,6 @@ def check_writable(folder: Path) -> None:
         raise RunError(f"cannot write to {folder}: {existing} is a file, not a folder")
     if not os.access(existing, os.W_OK):
         raise RunError(f"cannot write to {folder}: {existing} may not be written to")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON atomically; NaN and infinities, which JSON lacks, become null."""
-    write_text(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors atomically."""
-    from safetensors.torch import save_file
-
-    # Clones, because the format has no two names for one piece of memory.
-    ready = {n: t.detach().cpu().contiguous().clone() for n, t in tensors.items()}
-    write_atomically(path, lambda beside: save_file(ready, beside))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -142,16 +105,3 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise RunError(f"{path} is damaged ({error}); train again") from None
-
-
-def _plain(value: Any) -> Any:
-    """`value` with NaN and infinities as None, throughout dicts and lists."""
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value

@@ -1,7 +1,42 @@
-"""How a model is trained: gradients through time, the loop, averaged weights, early stopping."""
+"""How a model is trained: gradients through time, losses, samplers, the loop.
+
+bptt.py        every gradient of the textbook; gradients.py what it gives
+truncated.py   truncated back-propagation through time, with carried state
+segments.py    full back-propagation through time in little memory
+losses.py      negative log-likelihoods, summed over valid steps
+sampling.py    streams and random subsequences of long sequences
+settings.py    how long, at which rate, clipped how
+loop.py        the loop; updates.py one update; history.py the log; range_test.py a learning rate
+machine.py     device, precision, processes
+checkpoint.py  the state of a run in one file
+"""
 
 from .bptt import bptt
+from .checkpoint import CheckpointError
 from .gradients import Gradients
-from .loop import Epoch, History, TrainingFailed, TrainingSettings, train
+from .history import Epoch, History, Update
+from .loop import Checkpoint, Watcher, train
+from .losses import Total
+from .machine import Machine
+from .range_test import RangeTest, range_test
+from .settings import Optimisation, TrainingSettings
+from .updates import TrainingFailed
 
-__all__ = ["Epoch", "Gradients", "History", "TrainingFailed", "TrainingSettings", "bptt", "train"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Epoch",
+    "Gradients",
+    "History",
+    "Machine",
+    "Optimisation",
+    "RangeTest",
+    "Total",
+    "TrainingFailed",
+    "TrainingSettings",
+    "Update",
+    "Watcher",
+    "bptt",
+    "range_test",
+    "train",
+]

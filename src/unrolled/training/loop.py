@@ -1,241 +1,286 @@
-"""The training loop.
+"""The training loop: AdamW, averaged weights, early stopping, the best weights kept, resumable.
 
-AdamW under a warm-up and a cosine decay to zero, gradients clipped by their norm. What is
-validated and kept is an exponential average of the weights. The weights before the first update
-are validated too, as epoch 0, so training never returns a model worse than its start.
+The learning rate rises and falls by a schedule, gradients are clipped. What is validated and
+kept is an exponential average of the weights. The weights before the first update are validated
+too, as epoch 0, so training never returns a model worse than its start.
+
+With a `Checkpoint` the whole state is written to a file now and then: weights, their average and
+the best of them, optimiser, position in the schedule and in the data, carried states, random
+generators, the log. A run that goes on from it ends with the same weights, bit for bit.
 
 References:
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
     Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
 """
 
+from __future__ import annotations
+
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
-# A single bad batch is skipped and counted; this many in a row mean that the weights are lost.
-BAD_UPDATES_IN_A_ROW = 5
+from .checkpoint import (
+    CheckpointError,
+    random_states,
+    read_checkpoint,
+    set_random_states,
+    write_checkpoint,
+)
+from .history import Epoch, History, Update, mean
+from .machine import Machine
+from .settings import TrainingSettings
+from .updates import BatchLoss, Updater
+
+Validate = Callable[[nn.Module], dict[str, float]]
 
 
-class TrainingFailed(RuntimeError):
-    """Training cannot go on; the message says what happened and what to try."""
+class Stateful(Protocol):
+    """What has a state that a resumed run must take up: a sampler, a carried state."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How to train.
+class Checkpoint:
+    """Where the state of training is kept, and how often it is written.
 
     Attributes:
-        epochs: rounds, each of `updates` updates and one validation.
-        updates: updates an epoch.
-        learning_rate: its peak, after the warm-up.
-        warm_up: share of all updates in which it rises from zero.
-        weight_decay: decoupled decay of the weights.
-        clip_norm: largest norm of the gradient.
-        averaging: decay of the exponential average of the weights; less in the first updates.
-        patience: epochs without a better validation after which training stops.
+        path: a file; none needs to be there.
+        purpose: what is trained on what, in numbers and texts: a file of another purpose is
+            refused.
+        seconds: between two writings; one follows every validation as well.
     """
 
-    epochs: int = 20
-    updates: int = 100
-    learning_rate: float = 1e-2
-    warm_up: float = 0.1
-    weight_decay: float = 0.0
-    clip_norm: float = 1.0
-    averaging: float = 0.99
-    patience: int = 10
-
-    def rate_at(self, update: int) -> float:
-        """Learning rate at an update, as a share of its peak: up a line, down a cosine."""
-        total = self.epochs * self.updates
-        rising = max(1, round(self.warm_up * total))
-        if update < rising:
-            return (update + 1) / rising
-        return 0.5 * (1 + math.cos(math.pi * (update - rising) / max(1, total - rising)))
+    path: Path
+    purpose: Mapping[str, Any]
+    seconds: float = 30.0
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One row of the log. Epoch 0 is the model before training: it has no training loss."""
+class Watcher:
+    """Told of what happens in training; does nothing by itself."""
 
-    epoch: int
-    train: float
-    validation: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    seconds: float
-    skipped: int = 0
-    best: bool = False
+    def began(self, history: History, update: int) -> None:
+        """Training begins, or goes on after `update` updates; the log is filled as it does."""
 
+    def updated(self, number: int, update: Update) -> None:
+        """An update was made, or skipped."""
 
-@dataclass
-class History:
-    """The log of a training run, and how it ended."""
-
-    epochs: list[Epoch] = field(default_factory=list)
-    ended: str = "running"
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch whose weights were kept."""
-        return [epoch for epoch in self.epochs if epoch.best][-1]
-
-    @property
-    def seconds(self) -> float:
-        return sum(epoch.seconds for epoch in self.epochs)
+    def validated(self, epoch: Epoch, model: nn.Module) -> None:
+        """An epoch is over; `model` has the averaged weights, in which training goes on."""
 
 
 def train(
     model: nn.Module,
-    loss: Callable[[nn.Module, Any], Tensor],
+    loss: BatchLoss,
     batches: Iterable[Any],
-    validate: Callable[[nn.Module], dict[str, float]],
+    validate: Validate,
     settings: TrainingSettings,
-    on_epoch: Callable[[Epoch, nn.Module], None] = lambda epoch, model: None,
-    on_update: Callable[[int, float], None] = lambda update, loss: None,
+    watcher: Watcher | None = None,
+    *,
     decides: str = "loss",
+    machine: Machine | None = None,
+    carried: Mapping[str, Stateful] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Train `model` in place and leave the best averaged weights in it.
 
     Arguments:
-        loss: the mean loss of a batch, a scalar with a gradient.
-        batches: an endless supply.
+        loss: of a batch: a `Total` (sum over valid steps, and their number), or the mean as one
+            number. Called with the model, the batch, and the share of training that is done.
+        batches: an endless supply; in one of several processes, of its parts of the batches. With
+            `state_dict` and `load_state_dict` it is resumed where it stopped.
         validate: named figures of a model in evaluation mode.
-        on_epoch: called after every validation with the log row and the averaged model.
-        on_update: called after every update with its number and its loss.
         decides: the figure of `validate` that the best weights have least of.
+        machine: where; default the model's device, in the settings' precision.
+        carried: further states that a resumed run must take up.
+        checkpoint: where the state is kept. If the file is there, training goes on from it.
 
     Ctrl-C (KeyboardInterrupt) ends training as if the epochs were over: `history.ended` says
     "interrupted".
 
     Raises:
         TrainingFailed: several updates in a row had an infinite or undefined loss or gradient.
+        CheckpointError: the file is damaged, or of another purpose.
     """
-    run = _Run(model, loss, iter(batches), settings, on_update)
-    history, best, best_weights = History(), math.inf, {}
+    device = next(model.parameters()).device
+    machine = machine or Machine(device, settings.optimisation.precision)
+    _begin_alike(model, machine)
+    updater = Updater(model, loss, batches, settings, machine)
+    run = _Run(updater, validate, decides, watcher or Watcher(), dict(carried or {}), checkpoint)
+    run.take_up()
+    run.watcher.began(run.history, updater.done)
     try:
-        for number in range(settings.epochs + 1):
-            row = run.epoch(number, validate)
-            # A figure that only decides is not one to show.
-            validation = row["validation"]
-            figure = validation["loss"] if decides == "loss" else validation.pop(decides)
-            # A first figure that is not a number is beaten by any that is.
-            improved = not best_weights or figure < best or (best != best and figure == figure)
-            if improved:
-                best, best_weights = figure, _copy(run.average)
-            history.epochs.append(Epoch(**row, best=improved))
-            on_epoch(history.epochs[-1], run.average)
-            if number - history.best.epoch >= settings.patience:
-                history.ended = f"no better validation for {settings.patience} epochs"
-                break
-        else:
-            history.ended = "all epochs done"
+        run.to_the_end()
     except KeyboardInterrupt:
         # Before the first validation there is nothing to keep.
-        if not history.epochs:
+        if not run.history.epochs:
             raise
-        history.ended = "interrupted"
-    model.load_state_dict(best_weights or model.state_dict())
+        run.history.ended = "interrupted"
+    model.load_state_dict(run.best_weights)
     model.eval()
-    return history
+    return run.history
 
 
 class _Run:
-    """The optimiser and everything that advances with it."""
+    """A training run: where it stands, and how it goes on."""
 
     def __init__(
         self,
-        model: nn.Module,
-        loss: Callable[[nn.Module, Any], Tensor],
-        batches: Iterator[Any],
-        settings: TrainingSettings,
-        on_update: Callable[[int, float], None],
+        updater: Updater,
+        validate: Validate,
+        decides: str,
+        watcher: Watcher,
+        carried: dict[str, Stateful],
+        checkpoint: Checkpoint | None,
     ):
-        self.model, self.loss, self.batches, self.settings = model, loss, batches, settings
-        self.on_update = on_update
-        self.averaged = AveragedModel(model, multi_avg_fn=_average(settings.averaging))
-        self.optimiser = torch.optim.AdamW(
-            model.parameters(),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=settings.weight_decay,
-        )
-        self.done, self.bad_in_a_row = 0, 0
+        self.updater, self.validate, self.decides = updater, validate, decides
+        self.settings, self.machine = updater.settings, updater.machine
+        self.watcher, self.checkpoint = watcher, checkpoint
+        self.carried = carried
+        if hasattr(updater.batches, "state_dict"):
+            self.carried["batches"] = updater.batches  # pyright: ignore[reportArgumentType]
+        self.history = History()
+        self.least, self.best_weights = math.inf, _copy(updater.average)
+        # Seconds of the running epoch before this process began with it.
+        self.spent, self.began = 0.0, time.perf_counter()
+        self.written = time.perf_counter()
 
-    @property
-    def average(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.averaged.module
+    def to_the_end(self) -> None:
+        """All updates and validations that are left."""
+        if not self.history.epochs:
+            self._validated()
+        while self.history.ended == "running":
+            self.updater.model.train()
+            while self.updater.done < len(self.history.epochs) * self.settings.updates:
+                update = self.updater.update()
+                self.history.updates.append(update)
+                self.watcher.updated(self.updater.done, update)
+                self._keep_now_and_then()
+            self._validated()
 
-    def epoch(self, number: int, validate: Callable[[nn.Module], dict[str, float]]) -> dict:
-        """Run one epoch (none of its updates if `number` is 0) and validate."""
-        began, rate = time.perf_counter(), self._learning_rate()
-        self.model.train()
-        steps = [self._update() for _ in range(self.settings.updates if number else 0)]
-        self.average.eval()
+    def _validated(self) -> None:
+        """Validate the averaged weights, log the epoch, and see whether it is the last."""
+        updater, number = self.updater, len(self.history.epochs)
+        average = updater.average.eval()
         with torch.no_grad():
-            validation = validate(self.average)
-        good = [step for step in steps if step is not None]
-        return {
-            "epoch": number,
-            "train": _mean([step[0] for step in good]),
-            "gradient_norm": _mean([step[1] for step in good]),
-            "skipped": len(steps) - len(good),
-            "validation": validation,
-            "learning_rate": rate,
-            "seconds": time.perf_counter() - began,
-        }
+            validation = self.machine.from_main(self.validate(average))
+        # A figure that only decides is not one to show.
+        decides = self.decides
+        figure = validation["loss"] if decides == "loss" else validation.pop(decides)
+        # A first figure that is not a number is beaten by any that is.
+        least, known = self.least, bool(self.history.epochs)
+        improved = not known or figure < least or (least != least and figure == figure)
+        if improved:
+            self.least, self.best_weights = figure, _copy(average)
+        self.history.epochs.append(self._row(number, validation, improved))
+        self.watcher.validated(self.history.epochs[-1], average)
+        self.spent, self.began = 0.0, time.perf_counter()
+        if number - self.history.best.epoch >= self.settings.patience:
+            self.history.ended = f"no better validation for {self.settings.patience} epochs"
+        elif number == self.settings.epochs:
+            self.history.ended = "all epochs done"
+        self._keep()
 
-    def _update(self) -> tuple[float, float] | None:
-        """One update: its loss and the norm of its gradient, or None if it was skipped."""
-        self.optimiser.param_groups[0]["lr"] = self._learning_rate()
-        self.optimiser.zero_grad(set_to_none=True)
-        value = self.loss(self.model, next(self.batches))
-        value.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        finite = bool(torch.isfinite(value) & torch.isfinite(norm))
-        self._count_bad(finite)
-        if finite:
-            self.optimiser.step()
-            self.averaged.update_parameters(self.model)
-        self.done += 1
-        self.on_update(self.done, value.item())
-        return (value.item(), norm.item()) if finite else None
+    def _row(self, number: int, validation: dict[str, float], best: bool) -> Epoch:
+        updates = self.settings.updates
+        steps = self.history.updates[-updates:] if number else []
+        good = [step for step in steps if not step.skipped]
+        first = steps[0].learning_rate if steps else self.updater.learning_rate
+        return Epoch(
+            epoch=number,
+            train=mean([step.loss for step in good]),
+            gradient_norm=mean([step.gradient_norm for step in good]),
+            skipped=len(steps) - len(good),
+            validation=validation,
+            learning_rate=first,
+            seconds=self.spent + time.perf_counter() - self.began,
+            best=best,
+        )
 
-    def _learning_rate(self) -> float:
-        return self.settings.learning_rate * self.settings.rate_at(self.done)
-
-    def _count_bad(self, finite: bool) -> None:
-        self.bad_in_a_row = 0 if finite else self.bad_in_a_row + 1
-        if self.bad_in_a_row >= BAD_UPDATES_IN_A_ROW:
-            raise TrainingFailed(
-                f"the loss or its gradient was infinite or undefined for {BAD_UPDATES_IN_A_ROW} "
-                f"updates in a row, up to update {self.done + 1}; try a smaller learning rate, "
-                "or look for extreme values in the data"
+    def take_up(self) -> None:
+        """Take up the state of the checkpoint, if there is one."""
+        if self.checkpoint is None or not self.checkpoint.path.exists():
+            return
+        state = read_checkpoint(self.checkpoint.path)
+        purpose = dict(self.checkpoint.purpose)
+        if state["purpose"] != purpose:
+            raise CheckpointError(
+                f"{self.checkpoint.path} is of another run ({_difference(state, purpose)}); "
+                "use the same arguments and data, or another folder"
             )
+        if len(state["own"]) != self.machine.processes:
+            raise CheckpointError(
+                f"{self.checkpoint.path} was written by {len(state['own'])} processes, now there "
+                f"are {self.machine.processes}; start as many as before"
+            )
+        self._set(state)
+
+    def _set(self, state: dict[str, Any]) -> None:
+        self.updater.load_state_dict(state["updater"])
+        self.history = History.from_state(state["history"])
+        self.history.ended = state["ended"]
+        self.least, self.best_weights = state["least"], state["best_weights"]
+        self.spent, self.began = state["seconds"], time.perf_counter()
+        own = state["own"][self.machine.rank]
+        for name, part in self.carried.items():
+            part.load_state_dict(own["carried"][name])
+        set_random_states(own["random"])
+
+    def _keep_now_and_then(self) -> None:
+        if self.checkpoint is None:
+            return
+        due = time.perf_counter() - self.written >= self.checkpoint.seconds
+        # All processes must write at the same update, by one clock.
+        if self.machine.processes > 1:
+            flag = torch.tensor(float(due and self.machine.is_main), device=self.machine.device)
+            self.machine.add_up([flag])
+            due = bool(flag)
+        if due:
+            self._keep()
+
+    def _keep(self) -> None:
+        """Write the checkpoint."""
+        if self.checkpoint is None:
+            return
+        own = {
+            "carried": {name: part.state_dict() for name, part in self.carried.items()},
+            "random": random_states(),
+        }
+        state = {
+            "purpose": dict(self.checkpoint.purpose),
+            "updater": self.updater.state_dict(),
+            "history": self.history.state_dict(),
+            "ended": self.history.ended,
+            "least": self.least,
+            "best_weights": self.best_weights,
+            "seconds": self.spent + time.perf_counter() - self.began,
+            "own": self.machine.gathered(own),
+        }
+        if self.machine.is_main:
+            write_checkpoint(self.checkpoint.path, state)
+        self.written = time.perf_counter()
 
 
-def _average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Exponential average that is short at first, so that it soon forgets the start."""
+def _begin_alike(model: nn.Module, machine: Machine) -> None:
+    """Give every process the main one's weights, and random numbers of its own."""
+    if machine.processes > 1:
+        model.load_state_dict(machine.from_main(model.state_dict()))
+        torch.manual_seed(torch.initial_seed() + machine.rank)
 
-    @torch.no_grad()
-    def average(averaged: Any, current: Any, count: Any) -> None:
-        share = 1 - min(decay, (int(count) + 1) / (int(count) + 10))
-        for mean, weight in zip(averaged, current, strict=True):
-            mean.lerp_(weight, share)
 
-    return average
+def _difference(state: dict[str, Any], purpose: dict[str, Any]) -> str:
+    """The first thing in which the purpose of a checkpoint is another."""
+    there = state["purpose"]
+    names = [name for name in {**there, **purpose} if there.get(name) != purpose.get(name)]
+    return f"its {names[0]} is {there.get(names[0])}, not {purpose.get(names[0])}"
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else math.nan

@@ -10,13 +10,15 @@ Shapes: B batch, S steps of a chunk, n origins, M steps scored in a chunk, H hor
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...nn import Scheduled
 from .frame import Frame
-from .model import ForecastModel, LinearForecast, candidates, network_inputs
+from .model import ForecastModel, LinearForecast, candidates, network_inputs, truth_fed
 from .windows import Windows
 
 # Chunks that run as one batch when forecasts are made.
@@ -43,36 +45,80 @@ class Batch:
     positions: Tensor
     scored: Tensor
 
+    def __str__(self) -> str:
+        pairs = zip(self.series.tolist(), self.positions[:, -1].tolist(), strict=True)
+        ends = [f"series {series} up to step {end}" for series, end in pairs]
+        more = f", and {len(ends) - 3} more" if len(ends) > 3 else ""
+        return ", ".join(ends[:3]) + more
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
         return Batch(self.series.to(device), self.positions.to(device), self.scored.to(device))
 
 
-def random_chunks(
-    chunking: Chunking, train_ends: np.ndarray, first: int, batch_size: int, scored: int, seed: int
-) -> Iterator[Batch]:
+class RandomChunks:
     """An endless supply of chunks: a series, then an end in it, each drawn uniformly.
 
     Arguments:
         train_ends: [N], steps of each series that belong to training.
         first: position from which a chunk may end.
+        batch_size: chunks a batch, for each of the processes.
         scored: M, how many of a chunk's active steps are drawn to be scored.
+        device: of the batches.
+        part: this process's number and how many there are. All draw the same batch, of
+            `batch_size` chunks for each, and take their part of it.
     """
-    draw = np.random.default_rng(seed)
-    while True:
-        series = draw.integers(0, len(train_ends), batch_size)
+
+    def __init__(
+        self,
+        chunking: Chunking,
+        train_ends: np.ndarray,
+        first: int,
+        batch_size: int,
+        scored: int,
+        seed: int,
+        device: torch.device,
+        part: tuple[int, int] = (0, 1),
+    ):
+        self.chunking, self.train_ends, self.first = chunking, train_ends, first
+        self.batch_size, self.scored, self.device, self.part = batch_size, scored, device, part
+        self.draw = np.random.default_rng(seed)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        draw, chunking, (rank, count) = self.draw, self.chunking, self.part
+        rows = self.batch_size * count
+        series = draw.integers(0, len(self.train_ends), rows)
         # The last step of training is nobody's origin: it has no next value.
-        lowest = np.minimum(first, train_ends[series] - 2)
-        ends = lowest + (draw.random(batch_size) * (train_ends[series] - 1 - lowest)).astype(int)
+        last = self.train_ends[series] - 2
+        lowest = np.minimum(self.first, last)
+        ends = lowest + (draw.random(rows) * (last + 1 - lowest)).astype(int)
         positions = ends[:, None] - np.arange(chunking.steps)[::-1]
-        active = np.sort(draw.permutation(chunking.active)[:scored]) + chunking.warm_up
-        yield Batch(*(torch.from_numpy(a) for a in (series, positions, active)))
+        active = np.sort(draw.permutation(chunking.active)[: self.scored]) + chunking.warm_up
+        own = (series[rank::count], positions[rank::count], active)
+        return Batch(*(torch.from_numpy(a) for a in own)).to(self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"draw": self.draw.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.draw.bit_generator.state = state["draw"]
 
 
 def batch_quantiles(
-    model: ForecastModel, linear: LinearForecast, frame: Frame, batch: Batch
+    model: ForecastModel,
+    linear: LinearForecast,
+    frame: Frame,
+    batch: Batch,
+    forcing: str | Scheduled = "free",
+    ends: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalised quantiles at a batch's scored steps, and the series and positions of those.
+
+    Arguments:
+        forcing: of a head that feeds back; `ends` [N] where what may be fed ends.
 
     Returns:
         Quantiles [B M, H, Q], series [B M], positions [B M].
@@ -82,13 +128,20 @@ def batch_quantiles(
     at = t[:, batch.scored]
     i, at = i.expand_as(at).flatten(), at.flatten()
     # Before a series' start there is nothing to forecast from; such steps are not scored.
-    simple = candidates(frame, i, at.clamp(min=0), model.seasons, linear)
-    return model(frame, i, at.clamp(min=0), outputs.flatten(0, 1), simple), i, at
+    origins = at.clamp(min=0)
+    simple = candidates(frame, i, origins, model.seasons, linear)
+    fed = truth_fed(forcing, *frame.targets(i, origins, ends)) if forcing != "free" else None
+    return model(frame, i, origins, outputs.flatten(0, 1), simple, fed), i, at
 
 
 @torch.no_grad()
 def window_quantiles(
-    model: ForecastModel, linear: LinearForecast, frame: Frame, windows: Windows, chunking: Chunking
+    model: ForecastModel,
+    linear: LinearForecast,
+    frame: Frame,
+    windows: Windows,
+    chunking: Chunking,
+    forcing: str | Scheduled = "free",
 ) -> Tensor:
     """Normalised quantiles for every window, [n, H, Q]."""
     device = frame.values.device
@@ -103,8 +156,9 @@ def window_quantiles(
         i, t = (torch.from_numpy(a[members]).to(device) for a in (windows.series, windows.origins))
         row = torch.from_numpy(which[members] - chunks.start).to(device)
         simple = candidates(frame, i, t, model.seasons, linear)
+        fed = truth_fed(forcing, *frame.targets(i, t)) if forcing != "free" else None
         result[torch.from_numpy(members)] = model(
-            frame, i, t, outputs[row, t - starts[row]], simple
+            frame, i, t, outputs[row, t - starts[row]], simple, fed
         )
     return result
 

@@ -16,7 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...data import Finding, SeriesSet
 from ...report.numbers import counted
-from ...training import Epoch
+from ...training import Checkpoint, Epoch, RangeTest, Update
+from ...training.board import Board
+from ...training.machine import started_processes, started_rank
+from ..training import Place
 from .advice import advice_for
 from .card import describe_gain, verdict
 from .fitting import Listener
@@ -25,6 +28,7 @@ from .results import MODEL, Backtest
 
 # So many windows tell the scores of a long table well enough.
 MOST_TEST_WINDOWS = 20_000
+ROWS_OF_RANGE_TEST = 12
 # How each baseline is called where there is little room.
 SHORT = {"linear autoregression": "linear", "feed-forward": "feed-forward (no memory)"}
 
@@ -59,6 +63,13 @@ class Console:
             self.line(role, ", ".join(columns) or "none")
         amount = schema.frequency.amount(forecaster.horizon)
         self.line("ready", f"to forecast {schema.target} {amount} ahead", style="green")
+
+    def suggested(self, found: RangeTest) -> None:
+        """The losses of a range test, and the learning rate that it suggests."""
+        self.line("rate", f"{'loss':>10}")
+        for place in np.linspace(0, len(found.rates) - 1, ROWS_OF_RANGE_TEST).round().astype(int):
+            self.plain(f"{found.rates[place]:>9.1e}{found.losses[place]:>11.4f}")
+        self.plain(f"suggest   --learning-rate {found.suggestion:.1e}")
 
     def evaluated(self, backtest: Backtest) -> None:
         """The scores of a backtest, a row a forecast."""
@@ -98,14 +109,22 @@ class TrainingLog(Listener):
         console: where to print.
         data: the whole table.
         start: where its test part begins, or None.
-        make_folder: makes the run folder, called when training begins and not before.
+        make_place: makes the run folder, called when training begins and not before.
+        board: whether to log for TensorBoard.
     """
 
     def __init__(
-        self, console: Console, data: SeriesSet, start: Any, make_folder: Callable[[], Path]
+        self,
+        console: Console,
+        data: SeriesSet,
+        start: Any,
+        make_place: Callable[[], Place],
+        board: bool = False,
     ):
         self.console, self.data, self.start = console, data, start
-        self.make_folder = make_folder
+        self.make_place, self.wants_board = make_place, board
+        self.is_main = started_rank() == 0
+        self.board: Board | None = None
         self.advice: list[str] = []
         self.progress = Progress(
             TextColumn("training"),
@@ -121,6 +140,13 @@ class TrainingLog(Listener):
 
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
+        if self.board:
+            self.board.close()
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.place.folder
 
     def started(self, forecaster: Forecaster) -> None:
         say = self.console.line
@@ -132,22 +158,48 @@ class TrainingLog(Listener):
 
     def prepared(self, forecaster: Forecaster) -> None:
         say = self.console.line
-        if self.start is not None:
+        if self.start is not None and self.is_main:
             start = forecaster.backtest(self.data, self.start, windows=MOST_TEST_WINDOWS)
             say("baseline", _baselines(start))
         say("model", describe_model(forecaster))
-        self.folder = self.make_folder()
-        forecaster.save(self.folder)
-        say("epoch", f"{'train':>7}{'val':>8}{'val MASE':>10}{'lr':>10}{'grad':>8}{'s':>7}")
+        if (processes := started_processes()) > 1:
+            size = forecaster.batch_size
+            say("shared", f"by {processes} processes, batches of {processes} x {size}")
+        self.place = self.make_place()
+        if self.is_main:
+            forecaster.save(self.folder)
+        forced = f"{'forced':>8}" if forecaster.fitted_.model.feeds_back else ""
+        header = f"{'train':>7}{'val':>8}{forced}{'val MASE':>10}{'lr':>10}{'grad':>8}{'s':>7}"
+        say("epoch", header)
         self.task = self.progress.add_task("training", total=forecaster.plan_.updates)
         self.progress.start()
+        if self.wants_board:
+            self.board = Board(self.folder)
 
-    def updated(self, update: int, loss: float) -> None:
-        self.progress.update(self.task, completed=update)
+    def checkpoint(self, forecaster: Forecaster) -> Checkpoint:
+        return self.place.checkpoint
+
+    def resumed(self, forecaster: Forecaster, update: int) -> None:
+        for epoch in forecaster.history_.epochs:
+            self._row(epoch)
+        self.console.line("resumed", f"after update {update:,} of {forecaster.plan_.updates:,}")
+        if self.board:
+            self.board.close()
+            self.board = Board(self.folder, update)
+
+    def updated(self, number: int, update: Update) -> None:
+        self.progress.update(self.task, completed=number)
+        if self.board:
+            self.board.updated(number, update)
 
     def validated(self, forecaster: Forecaster, epoch: Epoch) -> None:
-        if epoch.best:
+        if epoch.best and self.is_main:
             forecaster.save(self.folder)
+        self._row(epoch)
+        if self.board:
+            self.board.validated(epoch, len(forecaster.history_.updates))
+
+    def _row(self, epoch: Epoch) -> None:
         if not self.console.quiet:
             self.console.rich.print(_row(epoch), markup=False)
 
@@ -222,9 +274,11 @@ def _shown(backtest: Backtest) -> list[str]:
 def _row(epoch: Epoch) -> str:
     train = "" if np.isnan(epoch.train) else f"{epoch.train:.3f}"
     norm = "" if np.isnan(epoch.gradient_norm) else f"{epoch.gradient_norm:.2f}"
+    forced = epoch.validation.get("teacher-forced loss")
+    other = "" if forced is None else f"{forced:>8.3f}"
     skipped = f"  {epoch.skipped} updates skipped: not finite" if epoch.skipped else ""
     return (
-        f"{epoch.epoch:>9} {train:>7}{epoch.validation['loss']:>8.3f}"
+        f"{epoch.epoch:>9} {train:>7}{epoch.validation['loss']:>8.3f}{other}"
         f"{epoch.validation['MASE']:>10.3f}{epoch.learning_rate:>10.1e}{norm:>8}"
         f"{epoch.seconds:>7.1f}{' *' if epoch.best else ''}{skipped}"
     )

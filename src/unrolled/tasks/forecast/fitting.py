@@ -18,7 +18,16 @@ from torch import nn
 
 from ...cells import BY_NAME
 from ...data import SeriesSet
-from ...training import Epoch, History, TrainingSettings, train
+from ...training import (
+    Checkpoint,
+    Epoch,
+    History,
+    Machine,
+    TrainingSettings,
+    Update,
+    Watcher,
+    train,
+)
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted, recent
 from .frame import Frame, build_frame
@@ -55,11 +64,40 @@ class Listener:
     def prepared(self, forecaster: Forecaster) -> None:
         """The model is built and stands at its start; training begins."""
 
-    def updated(self, update: int, loss: float) -> None:
-        """One update of the weights was made."""
+    def resumed(self, forecaster: Forecaster, update: int) -> None:
+        """Training goes on after an update, from a checkpoint."""
+
+    def updated(self, number: int, update: Update) -> None:
+        """One update of the weights was made, or skipped."""
 
     def validated(self, forecaster: Forecaster, epoch: Epoch) -> None:
         """An epoch is over; if it was the best so far, `fitted_` holds its weights."""
+
+    def checkpoint(self, forecaster: Forecaster) -> Checkpoint | None:
+        """Where the state of training is kept; asked once, when the model is prepared."""
+        return None
+
+
+class _Watcher(Watcher):
+    """Keeps a forecaster up to date while it trains, and tells its listener."""
+
+    def __init__(self, owner: Forecaster, listener: Listener):
+        self.owner, self.listener = owner, listener
+
+    def began(self, history: History, update: int) -> None:
+        self.owner.history_ = history
+        if update or history.epochs:
+            self.listener.resumed(self.owner, update)
+
+    def updated(self, number: int, update: Update) -> None:
+        self.listener.updated(number, update)
+
+    def validated(self, epoch: Epoch, model: nn.Module) -> None:
+        owner = self.owner
+        if epoch.best:
+            # A copy: training goes on in the averaged model itself.
+            owner.fitted_ = replace(owner.fitted_, model=deepcopy(model))
+        self.listener.validated(owner, epoch)
 
 
 class Fit:
@@ -75,6 +113,12 @@ class Fit:
 
     def run(self, listener: Listener) -> None:
         """Fit the linear parts, build the model, train it; leave the result in the owner."""
+        objective, model = self.prepared()
+        listener.prepared(self.owner)
+        self._train(objective, model, listener)
+
+    def prepared(self) -> tuple[Objective, ForecastModel]:
+        """What training minimises, and the model at its start; the owner holds it, too."""
         owner = self.owner
         alone, linear = choose_linears(self.frame, self.split)
         owner.plan_ = self._plan()
@@ -85,13 +129,18 @@ class Fit:
         first = self._first(architecture)
         targets = [series.target for series in self.data]
         objective = Objective(
-            self.frame, self.split, crossed, architecture.chunking, first, targets
+            self.frame,
+            self.split,
+            crossed,
+            architecture.chunking,
+            first,
+            targets,
+            owner.chosen_forcing(),
         )
         objective.start_from_mix(model, owner.seed)
         owner.history_ = History()
         owner.fitted_ = self._fitted(architecture, model, alone)
-        listener.prepared(owner)
-        self._train(objective, model, listener)
+        return objective, model
 
     def _plan(self) -> Plan:
         plan = MANY if self.scaling.local else FEW
@@ -102,7 +151,7 @@ class Fit:
         owner, plan = self.owner, self.owner.plan_
         zero = torch.zeros(1, dtype=torch.long, device=self.device)
         return Architecture(
-            cell=_name_of(owner.cell),
+            cell=name_of(owner.cell),
             input_size=network_inputs(self.frame, zero, zero).shape[-1],
             ahead_size=self.frame.ahead.shape[-1],
             hidden_size=plan.hidden_size,
@@ -150,30 +199,26 @@ class Fit:
             learning_rate=plan.learning_rate,
             weight_decay=plan.weight_decay,
             patience=owner.patience,
+            optimisation=owner.optimisation,
         )
-
-        def on_epoch(epoch: Epoch, averaged: nn.Module) -> None:
-            owner.history_.epochs.append(epoch)
-            if epoch.best:
-                # A copy: training goes on in the averaged model itself.
-                owner.fitted_ = replace(owner.fitted_, model=deepcopy(averaged))
-            listener.validated(owner, epoch)
-
-        owner.history_ = train(
+        machine = Machine(self.device, owner.optimisation.precision)
+        train(
             model,
             objective.loss,
-            objective.batches(owner.batch_size, owner.seed),
+            objective.batches(owner.batch_size, owner.seed, (machine.rank, machine.processes)),
             objective.validate,
             settings,
-            on_epoch,
-            listener.updated,
+            _Watcher(owner, listener),
             decides="decides",
+            machine=machine,
+            carried={"objective": objective},
+            checkpoint=listener.checkpoint(owner),
         )
         objective.calibrate(model)
         owner.fitted_ = replace(owner.fitted_, model=model)
 
 
-def _name_of(cell: str | MakeCell) -> str:
+def name_of(cell: str | MakeCell) -> str:
     """The name under which a cell is known, or that of a class of the user's own.
 
     A class that bears the name of one of unrolled's cells is marked, so as not to be mistaken.

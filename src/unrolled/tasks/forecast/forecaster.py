@@ -25,7 +25,10 @@ from ...cells import Cell, by_name
 from ...data import DataError, Finding, Schema, SeriesSet, read_series
 from ...engines import BY_NAME as ENGINES
 from ...naming import one_of
-from ...training import History
+from ...nn import Scheduled
+from ...nn.forcing import known_forcing, parse_forcing
+from ...training import History, Optimisation, RangeTest, range_test
+from ...training.machine import checked_precision
 from ...unroll import unroll
 from .fitted import Fitted, recent
 from .fitting import Fit, Listener
@@ -36,7 +39,8 @@ from .results import Backtest, Forecast, check_levels
 from .scaling import MANY_SERIES
 from .windows import validation_steps
 
-DECODERS = ("direct", "recurrent")
+DECODERS = ("direct", "recurrent", "feedback")
+DEFAULT_FORCING = "free"
 # Arguments that are whole numbers, with the least; those that may be None; and those that
 # reach from 0 to a limit.
 WHOLE = {
@@ -69,13 +73,18 @@ class Forecaster(BaseEstimator):
             built with (input_size, hidden_size).
         horizon: steps to forecast.
         quantiles: levels between 0 and 1, among them 0.5, the point forecast.
-        decoder: "direct", all steps from the last output, or "recurrent", a second network
-            that runs over the horizon.
+        decoder: "direct", all steps from the last output; "recurrent", a second network that
+            runs over the horizon; "feedback", one that also reads its own last forecast.
+        forcing: what the decoder "feedback" reads in training: "free", its own forecasts;
+            "teacher", the truth; "scheduled", more and more its own; or as
+            `nn.forcing.parse_forcing` takes it. None is "free". Validation runs free.
         hidden_size, dropout, learning_rate, weight_decay, updates: of network and training;
             None chooses by the amount of data.
         epochs: validations during training.
         patience: epochs without a better validation after which training stops.
-        batch_size: chunks of series an update.
+        batch_size: chunks of series a batch, for each process that trains.
+        optimisation: how a gradient becomes an update: clipping, learning-rate schedule,
+            accumulation, precision.
         validation: steps at the end of each series held out of training; None chooses.
         min_length: shorter series are left out, which is said; None demands that all are long
             enough.
@@ -104,6 +113,7 @@ class Forecaster(BaseEstimator):
         *,
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         decoder: str = "direct",
+        forcing: str | Scheduled | None = None,
         hidden_size: int | None = None,
         dropout: float | None = None,
         learning_rate: float | None = None,
@@ -112,6 +122,7 @@ class Forecaster(BaseEstimator):
         epochs: int = 12,
         patience: int = 6,
         batch_size: int = 32,
+        optimisation: Optimisation = Optimisation(),  # noqa: B008, it is frozen
         validation: int | None = None,
         min_length: int | None = None,
         seed: int = 0,
@@ -122,6 +133,7 @@ class Forecaster(BaseEstimator):
         self.horizon = horizon
         self.quantiles = quantiles
         self.decoder = decoder
+        self.forcing = forcing
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.learning_rate = learning_rate
@@ -130,6 +142,7 @@ class Forecaster(BaseEstimator):
         self.epochs = epochs
         self.patience = patience
         self.batch_size = batch_size
+        self.optimisation = optimisation
         self.validation = validation
         self.min_length = min_length
         self.seed = seed
@@ -258,6 +271,13 @@ class Forecaster(BaseEstimator):
         one_of(self.decoder, DECODERS, "decoder")
         one_of(self.engine, ("auto", *ENGINES), "engine")
         check_levels(self.quantiles)
+        checked_precision(self.optimisation.precision, self.torch_device())
+        if self.forcing is not None and self.decoder != "feedback":
+            raise ValueError(
+                f'forcing is for decoder "feedback", which reads its own last forecast; the '
+                f"decoder is {self.decoder!r}"
+            )
+        self.chosen_forcing()
         if isinstance(self.cell, str):
             by_name(self.cell)
         for name, least in WHOLE.items():
@@ -272,6 +292,31 @@ class Forecaster(BaseEstimator):
                 f"got {self.validation}"
             )
         self.torch_device()
+
+    def chosen_forcing(self) -> str | Scheduled:
+        """What a decoder that feeds back reads in training."""
+        chosen = DEFAULT_FORCING if self.forcing is None else self.forcing
+        return parse_forcing(chosen) if isinstance(chosen, str) else known_forcing(chosen)
+
+    def suggest_learning_rate(self, data: Any, updates: int = 100) -> RangeTest:
+        """Try learning rates from 1e-6 to 1 on the model at its start; nothing is fitted.
+
+        Arguments:
+            data: as in `fit`.
+            updates: how many rates.
+
+        Raises:
+            ValueError: the loss falls at none of them; or as in `fit`.
+        """
+        self.check_arguments()
+        data = self.long_enough(as_series(data))
+        self.split_ = self._split(data)
+        trial = Forecaster(**self.get_params(deep=False))
+        with torch.random.fork_rng(), few_threads(len(data) < MANY_SERIES):
+            torch.manual_seed(self.seed)
+            objective, model = Fit(trial, data, self.split_).prepared()
+            batches = objective.batches(self.batch_size, self.seed)
+            return range_test(model, objective.loss, batches, updates, self.optimisation)
 
     def long_enough(self, data: SeriesSet) -> SeriesSet:
         """The series that hold a season to read, a window to train on and one to validate on.

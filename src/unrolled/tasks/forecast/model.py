@@ -24,7 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...cells import Cell
-from ...nn import DilatedStack
+from ...nn import DilatedStack, Scheduled
+from ...nn.forcing import own_choices
+from ...training import Total
 from ...unroll import unroll
 from .frame import NORMALISED_LIMIT, Frame
 
@@ -140,6 +142,108 @@ class RecurrentHead(nn.Module):
         return self.linear(run.outputs)
 
 
+class FeedbackCell(Cell):
+    """A step of the horizon, from the forecast of the step before it.
+
+        h(k) = step([read(k), error(k-1)], h(k-1))
+        forecast(k) = sum over c of softmax(mix(k) + logits)_c simple(k)_c + share r(k)
+        error(k) = forecast(k) - linear(k)
+
+    What is fed back is the error of the linear autoregression at the step before, as far as the
+    model knows, or the truth says.
+
+    The input holds read, simple [C], mix [C] and share, in this order; the linear
+    autoregression is the last of simple.
+    """
+
+    def __init__(self, cell: Cell, outputs: int, candidates: int, levels: int):
+        read = cell.input_size - 1
+        super().__init__(read + 2 * candidates + 1, {"error": 1, **cell.state_sizes})
+        self.cell, self.levels = cell, levels
+        self.sizes = [read, candidates, candidates, 1]
+        self.linear = start_silent(nn.Linear(next(iter(cell.state_sizes.values())), outputs))
+
+    def step(self, x: Tensor, error: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        read, simple, mix, share = x.split(self.sizes, dim=-1)
+        new = self.cell.step(torch.cat([read, error], dim=-1), *state)
+        raw = self.linear(new[0])
+        logits = mix + raw[:, self.levels :] if raw.shape[-1] > self.levels else mix
+        middle = (torch.softmax(logits, dim=-1) * simple).sum(-1, keepdim=True)
+        return (middle + share * raw[:, :1] - simple[:, -1:], *new)
+
+
+class FeedbackHead(nn.Module):
+    """A decoder that runs over the horizon and reads its own last forecast, or the truth.
+
+    Reference:
+        Salinas, Flunkert, Gasthaus and Januschowski, "DeepAR: probabilistic forecasting with
+            autoregressive recurrent networks", International Journal of Forecasting 36, 2020.
+    """
+
+    engine: str = "auto"
+
+    def __init__(self, cell: Cell, outputs: int, candidates: int, levels: int):
+        super().__init__()
+        self.cell = FeedbackCell(cell, outputs, candidates, levels)
+
+    @property
+    def linear(self) -> nn.Linear:
+        """From the cell's output to the head's."""
+        return self.cell.linear
+
+    def forward(
+        self,
+        context: Tensor,
+        candidates: Tensor,
+        ahead: Tensor,
+        mix: Tensor,
+        share: Tensor,
+        fed: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        """Outputs [n, H, outputs] from [n, hidden], [n, H, C] and [n, H, K].
+
+        Arguments:
+            mix, share: of the model, [H, C] and one number.
+            fed: true values and where they are fed, [n, H] both; None runs free.
+        """
+        n, steps = candidates.shape[:2]
+        context = context[:, None].expand(-1, steps, -1)
+        limited = candidates.clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)
+        same = [mix.expand(n, -1, -1), share.expand(n, steps, 1)]
+        read = torch.cat([context, limited, ahead, candidates, *same], dim=-1)
+        run = unroll(self.cell, read, forced=_forced(candidates, fed), engine=self.engine)
+        names = list(self.cell.state_sizes)
+        return self.linear(run.states[names[1]])
+
+
+def _forced(
+    candidates: Tensor, fed: tuple[Tensor, Tensor] | None
+) -> dict[str, tuple[Tensor, Tensor]] | None:
+    """What `unroll` overwrites the error with before a step: the truth of the step before it."""
+    if fed is None:
+        return None
+    truth, mask = fed
+    errors = (truth - candidates[..., -1]).masked_fill(~mask, 0)
+    # Before the first step nothing has been wrong yet.
+    before = torch.cat([torch.zeros_like(errors[:, :1]), errors[:, :-1]], dim=1)
+    where = torch.cat([torch.zeros_like(mask[:, :1]), mask[:, :-1]], dim=1)
+    return {"error": (before[..., None], where)}
+
+
+def truth_fed(
+    forcing: str | Scheduled, truth: Tensor, known: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    """True values and where they take the place of the model's own, [n, H] both.
+
+    Arguments:
+        truth, known: the values, and where there are any.
+    """
+    if forcing == "free":
+        return None
+    own = own_choices(forcing, known)
+    return truth, known if own is None else known & ~own
+
+
 def start_silent(linear: nn.Linear) -> nn.Linear:
     """The same layer with all its weights zero: it adds nothing until it has learned to."""
     nn.init.zeros_(linear.weight)
@@ -187,9 +291,14 @@ class ForecastModel(nn.Module):
     def use(self, engine: str) -> "ForecastModel":
         """The same model, whose networks are unrolled by `engine`."""
         self.stack.engine = engine
-        if isinstance(self.head, RecurrentHead):
+        if isinstance(self.head, (RecurrentHead, FeedbackHead)):
             self.head.engine = engine
         return self
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether a forecast depends on the one of the step before it."""
+        return isinstance(self.head, FeedbackHead)
 
     @property
     def median(self) -> int:
@@ -197,7 +306,13 @@ class ForecastModel(nn.Module):
         return self.levels.index(0.5)
 
     def forward(
-        self, frame: Frame, i: Tensor, t: Tensor, outputs: Tensor, simple: Tensor
+        self,
+        frame: Frame,
+        i: Tensor,
+        t: Tensor,
+        outputs: Tensor,
+        simple: Tensor,
+        fed: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Normalised quantiles of forecasts made at steps t, [n, H, Q].
 
@@ -205,8 +320,13 @@ class ForecastModel(nn.Module):
             i, t: [n].
             outputs: the stack's output at those steps, [n, hidden].
             simple: the candidates, [n, H, C].
+            fed: for a head that feeds back, as `truth_fed` gives it.
         """
-        raw = self.head(self.dropout(outputs), simple, frame.ahead_of(i, t))
+        read = self.dropout(outputs), simple, frame.ahead_of(i, t)
+        if isinstance(self.head, FeedbackHead):
+            raw = self.head(*read, self.mix, self.residual_share, fed)
+        else:
+            raw = self.head(*read)
         own, logits = raw.tensor_split([len(self.levels)], dim=-1)
         weights = torch.softmax(self.mix + logits if logits.shape[-1] else self.mix, dim=-1)
         middle = (weights * simple).sum(-1) + self.residual_share * own[..., 0]
@@ -227,7 +347,7 @@ class ForecastModel(nn.Module):
 
 def quantile_loss(
     quantiles: Tensor, levels: tuple[float, ...], truth: Tensor, known: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> Total:
     """Absolute error of the median, and pinball loss of the other quantiles around it.
 
     The second has no gradient with respect to the median, which therefore minimises the first
@@ -238,14 +358,13 @@ def quantile_loss(
         truth, known: [n, H]; where not known, nothing is counted.
 
     Returns:
-        Both as means over what is known.
+        Their sum, and how many values are known.
     """
     middle = quantiles[..., levels.index(0.5)]
-    count = known.sum().clamp(min=1)
-    absolute = ((truth - middle).abs() * known).sum() / count
+    absolute = ((truth - middle).abs() * known).sum()
     around = quantiles - middle[..., None] + middle.detach()[..., None]
     errors = truth[..., None] - around
     at = torch.tensor(levels, device=errors.device)
     pinball = torch.maximum(at * errors, (at - 1) * errors)
     others = torch.tensor([level != 0.5 for level in levels], device=errors.device)
-    return absolute, (pinball * others * known[..., None]).sum() / count
+    return Total(absolute + (pinball * others * known[..., None]).sum(), known.sum())

@@ -7,20 +7,24 @@ Shapes: N series, n windows, H horizon, C candidates, Q quantiles.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...data import DataError
+from ...nn import Scheduled
+from ...nn.forcing import forcing_at
+from ...training import Total
 from .chunks import (
     Batch,
     Chunking,
+    RandomChunks,
     batch_quantiles,
     in_table_units,
-    random_chunks,
     window_quantiles,
 )
 from .frame import Frame
@@ -77,6 +81,7 @@ class Objective:
         linear: the linear forecast among the candidates while training.
         first: position from which steps are scored.
         targets: of every series, in the unit of the table.
+        forcing: what a head that feeds back reads in training.
     """
 
     def __init__(
@@ -87,7 +92,9 @@ class Objective:
         chunking: Chunking,
         first: int,
         targets: Sequence[np.ndarray],
+        forcing: str | Scheduled = "free",
     ):
+        self.forcing = forcing
         self.frame, self.linear, self.chunking, self.first = frame, linear, chunking, first
         self.train_ends = torch.as_tensor(split.train_ends, device=frame.values.device)
         self.at_first: tuple[float, float] | None = None
@@ -101,20 +108,27 @@ class Objective:
         pairs = zip(targets, split.train_ends, strict=True)
         self.scales = np.array([seasonal_scale(y[:end], frame.season) for y, end in pairs])
 
-    def batches(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, seed: int, part: tuple[int, int] = (0, 1)) -> RandomChunks:
         """An endless supply of training chunks, on the frame's device."""
         scored = min(SCORED_STEPS, self.chunking.active)
         ends, device = self.train_ends.cpu().numpy(), self.frame.values.device
-        for batch in random_chunks(self.chunking, ends, self.first, batch_size, scored, seed):
-            yield batch.to(device)
+        return RandomChunks(self.chunking, ends, self.first, batch_size, scored, seed, device, part)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, progress: float) -> Total:
         """Absolute error of the median plus pinball loss of the other quantiles."""
         assert isinstance(model, ForecastModel)
-        quantiles, i, t = batch_quantiles(model, self.linear, self.frame, batch)
-        truth, known = self.frame.targets(i, t.clamp(min=0), self.train_ends)
-        known = known & (t >= self.first)[:, None]
-        return sum(quantile_loss(quantiles, model.levels, truth, known), torch.zeros(()))
+        forcing = forcing_at(self.forcing, progress) if model.feeds_back else "free"
+        ends = self.train_ends
+        quantiles, i, t = batch_quantiles(model, self.linear, self.frame, batch, forcing, ends)
+        truth, known = self.frame.targets(i, t.clamp(min=0), ends)
+        return quantile_loss(quantiles, model.levels, truth, known & (t >= self.first)[:, None])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training takes up."""
+        return {"at_first": self.at_first}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.at_first = state["at_first"]
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """How good a model is on the validation windows, with its residual or without.
@@ -123,20 +137,28 @@ class Objective:
         its intervals often hold up when its medians do not.
 
         Returns:
-            "loss", the same as in training; "MASE" of the median in table units; "decides",
-            the loss as a share of the first model's.
+            "loss", the same as in training, running free; "MASE" of the median in table units;
+            "decides", the loss as a share of the first model's; of a model that feeds back
+            also "teacher-forced loss", with the residual and the truth fed back, and
+            "free-running gap", by how much the loss is above it where the model reads its own.
         """
         assert isinstance(model, ForecastModel)
         # Where both are equal, as before the first update, the residual is nothing.
         tried = {share: self._figures(model, share) for share in (0.0, 1.0)}
+        further = self._gap(model, tried[1.0]["loss"]) if model.feeds_back else {}
         best = min(tried, key=lambda share: tried[share]["decides"])
         model.residual_share.fill_(best)
-        return tried[best]
+        return tried[best] | further
+
+    def _gap(self, model: ForecastModel, free: float) -> dict[str, float]:
+        """The loss where the truth is fed back, and by how much that of free running is above."""
+        forced = float(self._loss(model, *self._validation(model, "teacher")).mean)
+        return {"teacher-forced loss": forced, "free-running gap": free - forced}
 
     def _figures(self, model: ForecastModel, share: float) -> dict[str, float]:
         model.residual_share.fill_(share)
         quantiles, truth, known = self._validation(model)
-        loss = float(sum(quantile_loss(quantiles, model.levels, truth, known)))
+        loss = float(self._loss(model, quantiles, truth, known).mean)
         squared = float((truth - quantiles[..., model.median])[known].square().mean())
         self.at_first = self.at_first or (max(loss, TINY), max(squared, TINY))
         shares = loss / self.at_first[0], math.sqrt(squared / self.at_first[1])
@@ -145,10 +167,16 @@ class Objective:
         in_units = in_table_units(self.frame, self.windows, quantiles)
         return {"loss": loss, "MASE": self._mase(in_units, model), "decides": decides}
 
-    def _validation(self, model: ForecastModel) -> tuple[Tensor, Tensor, Tensor]:
+    @staticmethod
+    def _loss(model: ForecastModel, quantiles: Tensor, truth: Tensor, known: Tensor) -> Total:
+        return quantile_loss(quantiles, model.levels, truth, known)
+
+    def _validation(
+        self, model: ForecastModel, forcing: str = "free"
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised quantiles [n, H, Q], truth and whether it is known [n, H]."""
         windows, frame = self.windows, self.frame
-        quantiles = window_quantiles(model, self.linear, frame, windows, self.chunking)
+        quantiles = window_quantiles(model, self.linear, frame, windows, self.chunking, forcing)
         i, t = (torch.from_numpy(a).to(quantiles.device) for a in (windows.series, windows.origins))
         return quantiles, *frame.targets(i, t)
 

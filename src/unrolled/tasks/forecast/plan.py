@@ -11,7 +11,14 @@ from ...cells import Cell
 from ...nn import DilatedStack
 from .chunks import Chunking
 from .linear import LinearForm, LinearPath
-from .model import DirectHead, ForecastModel, MakeCell, RecurrentHead, candidate_count
+from .model import (
+    DirectHead,
+    FeedbackHead,
+    ForecastModel,
+    MakeCell,
+    RecurrentHead,
+    candidate_count,
+)
 
 # Seasons outside these bounds do not set the length of chunks and dilations.
 SHORTEST_RHYTHM, LONGEST_RHYTHM = 6, 48
@@ -69,7 +76,7 @@ class Architecture:
         input_size: what the network reads at a step.
         ahead_size: K, what is known in advance of a step.
         hidden_size, dilations, dropout: of the stack.
-        decoder: "direct" or "recurrent".
+        decoder: "direct", "recurrent" or "feedback".
         waves: as in `DirectHead`.
         horizon, seasons, levels: as in `ForecastModel`.
         linear, baseline: forms of the linear path and of the linear baseline.
@@ -126,8 +133,12 @@ class Architecture:
         cells: list[Cell] = [make_cell(size, self.hidden_size) for size in sizes]
         return DilatedStack(cells, self.dilations, self.dropout / 2)
 
-    def _head(self, make_cell: MakeCell, outputs: int) -> DirectHead | RecurrentHead:
+    def _head(self, make_cell: MakeCell, outputs: int) -> DirectHead | RecurrentHead | FeedbackHead:
         if self.decoder == "direct":
             return DirectHead(self.hidden_size, self.horizon, outputs, self.waves)
-        read = self.hidden_size + candidate_count(self.seasons) + self.ahead_size
+        count = candidate_count(self.seasons)
+        read = self.hidden_size + count + self.ahead_size
+        if self.decoder == "feedback":
+            cell = make_cell(read + 1, self.hidden_size)
+            return FeedbackHead(cell, outputs, count, len(self.levels))
         return RecurrentHead(make_cell(read, self.hidden_size), outputs)

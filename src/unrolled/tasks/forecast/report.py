@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...data import SeriesSet
+from ...files import write_text
 from ...report import Code, Facts, Items, Key, Page, Picture, Pictures, Table, Text, Tile, Tiles
 from ...report.charts import Fan, Line, calibration_chart, fan_chart, lines_chart
 from ...report.figures import inline_svg, save_figure
@@ -21,7 +22,6 @@ from ...report.numbers import counted, duration, number, percent
 from ...report.overview import findings_table, gaps_picture, series_table
 from ...report.page import Block
 from ...report.training import training_blocks
-from ..runs import write_text
 from .card import (
     cell_name,
     coverage_promised,

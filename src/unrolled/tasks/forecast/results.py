@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ...data import DataError, Schema
-from ..runs import write_atomically
+from ...files import write_atomically
 from . import metrics
 from .metrics import Scored
 from .windows import Windows

@@ -1,5 +1,6 @@
 """A forecaster on disk."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from ... import __version__
 from ...cells import BY_NAME
 from ...data import Schema, SeriesSet
 from ...data.store import from_arrays, to_arrays
+from ...files import write_json, write_tensors
+from ...nn.forcing import write_forcing
+from ...training import Optimisation
 from ..runs import (
     CONFIG,
     FORMAT,
@@ -18,8 +22,6 @@ from ..runs import (
     RunError,
     read_config,
     read_tensors,
-    write_json,
-    write_tensors,
 )
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted
@@ -56,8 +58,7 @@ def _config(forecaster: Forecaster, history: dict[str, Any]) -> dict[str, Any]:
         "task": "forecast",
         # Device and engine are those of the machine that opens the run.
         "arguments": {
-            **forecaster.get_params(),
-            "cell": fitted.architecture.cell,
+            **plain_arguments(forecaster, fitted.architecture.cell),
             "device": "auto",
             "engine": "auto",
         },
@@ -68,6 +69,17 @@ def _config(forecaster: Forecaster, history: dict[str, Any]) -> dict[str, Any]:
         "seasonal_scales": fitted.seasonal_scales,
         "trained_until": fitted.trained_until,
         "history": history,
+    }
+
+
+def plain_arguments(forecaster: Forecaster, cell: str) -> dict[str, Any]:
+    """The arguments of a forecaster as JSON holds them; `cell` is the name of its cell."""
+    forcing = forecaster.forcing
+    return {
+        **forecaster.get_params(),
+        "cell": cell,
+        "forcing": None if forcing is None else write_forcing(forcing),
+        "optimisation": asdict(forecaster.optimisation),
     }
 
 
@@ -96,6 +108,8 @@ def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:
 
 def _forecaster(config: dict[str, Any], cell: MakeCell | None) -> Forecaster:
     arguments = {**config["arguments"], "quantiles": tuple(config["arguments"]["quantiles"])}
+    if "optimisation" in arguments:
+        arguments["optimisation"] = Optimisation(**arguments["optimisation"])
     if cell is not None:
         arguments["cell"] = cell
     elif config["own_cell"]:

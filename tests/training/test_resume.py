@@ -1,0 +1,73 @@
+"""Training that is killed and goes on ends as if nothing had happened, bit for bit."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from unrolled import files
+from unrolled.tasks.runs import read_tensors
+from unrolled.training import Checkpoint, CheckpointError, TrainingSettings, train
+
+PROGRAM = Path(__file__).with_name("program.py")
+# In the order in which they come: before anything is kept, in the middle of an epoch, while the
+# checkpoint of the third validation is half written, after the last update.
+DEATHS = ["update 1", "validation 1", "writing 6", "update 19", "update 24", "validation 3"]
+
+
+def run(folder: Path, *arguments: str) -> int:
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), str(folder), *arguments], capture_output=True, text=True
+    )
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_weights_and_log(tmp_path) -> None:
+    assert run(tmp_path / "whole") == 0
+    for death in DEATHS:
+        assert run(tmp_path / "killed", death) == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "weights").exists()
+    assert run(tmp_path / "killed") == 0
+    whole, killed = (read_tensors(tmp_path / name / "weights") for name in ("whole", "killed"))
+    for name, tensor in whole.items():
+        assert torch.equal(killed[name], tensor), name
+    logs = [json.loads((tmp_path / name / "log").read_text()) for name in ("whole", "killed")]
+    assert logs[0] == logs[1]
+    assert len(logs[0]["updates"]) == 24
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path) -> None:
+    def go(purpose, model):
+        kept = Checkpoint(tmp_path / "c", purpose)
+        loss = lambda model, batch, progress: model.weight.square().sum()  # noqa: E731
+        figures = lambda model: {"loss": 0.0}  # noqa: E731
+        return train(model, loss, [None] * 2, figures, TrainingSettings(1, 2), checkpoint=kept)
+
+    go({"data": "a", "cell": "lstm"}, torch.nn.Linear(2, 1))
+    with pytest.raises(CheckpointError, match=r"another run \(its cell is lstm, not gru\); use"):
+        go({"data": "a", "cell": "gru"}, torch.nn.Linear(2, 1))
+    # What is complete needs no batches.
+    model = torch.nn.Linear(2, 1)
+    log = go({"data": "a", "cell": "lstm"}, model)
+    assert log.ended == "all epochs done"
+    assert len(log.updates) == 2
+
+
+def test_files_are_whole_or_not_there(tmp_path) -> None:
+    def dies(beside):
+        beside.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "c"
+    files.write_text(path, "before")
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(path, dies)
+    assert path.read_text() == "before"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["c"]

@@ -1,0 +1,201 @@
+"""From batches to updates: means over all steps, clipping, precision, what is not finite."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from unrolled.training import (
+    Machine,
+    Optimisation,
+    Total,
+    TrainingFailed,
+    TrainingSettings,
+    range_test,
+)
+from unrolled.training.settings import SCHEDULES
+from unrolled.training.updates import Updater
+
+
+def linear(size: int = 3) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(size, 1)
+
+
+def squares(model, batch, progress):
+    """The sum over the rows of a batch that are not NaN, and their number."""
+    x, y = batch
+    valid = ~y.isnan()
+    error = (model(x)[:, 0] - y.masked_fill(~valid, 0)) * valid
+    return Total(error.square().sum(), valid.sum())
+
+
+def updater(model, batches, how=Optimisation(), loss=squares, **settings) -> Updater:  # noqa: B008
+    settings = TrainingSettings(epochs=1, updates=10, optimisation=how, **settings)
+    return Updater(model, loss, batches, settings, Machine("cpu", how.precision))
+
+
+def rows(n: int, seed: int = 0):
+    draw = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(n, 3, generator=draw), torch.randn(n, generator=draw)
+    y[::3] = torch.nan
+    return x, y
+
+
+def test_two_accumulated_batches_make_the_update_of_one_of_both() -> None:
+    """Although they have different numbers of valid steps: the mean is over all of them."""
+    first, second = rows(8), rows(17, seed=1)
+    both = tuple(torch.cat(pair) for pair in zip(first, second, strict=True))
+    one, two = linear(), linear()
+    how = Optimisation(clip_norm=None)
+    whole = updater(one, itertools.repeat(both), how).update()
+    how = Optimisation(clip_norm=None, accumulate=2)
+    split = updater(two, itertools.cycle([first, second]), how).update()
+    # Sums of 25 numbers in another order, float32.
+    assert split.loss == pytest.approx(whole.loss, rel=1e-6)
+    torch.testing.assert_close(two.weight.grad, one.weight.grad, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(two.weight, one.weight, rtol=1e-6, atol=1e-7)
+
+
+def test_a_mean_counts_as_one_step() -> None:
+    model = linear()
+    mean = lambda model, batch, progress: model(batch[0]).square().mean()  # noqa: E731
+    batch = rows(8)
+    wanted = torch.autograd.grad(mean(model, batch, 0), model.weight)[0]
+    updater(model, itertools.repeat(batch), Optimisation(clip_norm=None), mean).update()
+    torch.testing.assert_close(model.weight.grad, wanted)
+
+
+@pytest.mark.parametrize("norm", [None, 0.5])
+@pytest.mark.parametrize("value", [None, 0.3])
+def test_clipping_by_value_then_by_norm(norm, value) -> None:
+    model, gradient = linear(), torch.tensor([[3.0, -0.2, 0.1]])
+    pull = lambda model, batch, progress: (model.weight * gradient).sum()  # noqa: E731
+    how = Optimisation(clip_norm=norm, clip_value=value)
+    update = updater(model, itertools.repeat(None), how, pull).update()
+    wanted = gradient if value is None else gradient.clamp(-value, value)
+    if norm is not None and wanted.norm() > norm:
+        wanted = wanted * norm / wanted.norm()
+    # clip_grad divides by the norm plus 1e-6.
+    torch.testing.assert_close(model.weight.grad, wanted, rtol=1e-5, atol=0)
+    # What is recorded is the norm before clipping.
+    assert update.gradient_norm == pytest.approx(gradient.norm().item())
+
+
+def test_a_step_that_is_not_finite_changes_nothing() -> None:
+    model = linear()
+    run = updater(model, itertools.cycle([(torch.full((2, 3), torch.inf), torch.ones(2)), rows(8)]))
+    before = model.weight.clone()
+    assert run.update().skipped
+    assert torch.equal(model.weight, before)
+    assert not run.optimiser.state
+    assert torch.equal(run.average.weight, before)
+    assert not run.update().skipped
+    assert not torch.equal(model.weight, before)
+
+
+def test_the_batch_that_began_a_row_of_failures_is_named() -> None:
+    class Named(tuple):
+        def __str__(self) -> str:
+            return self[2]
+
+    bad = [Named((*rows(4), name)) for name in ("first\nof them", "second", "third")]
+    fails = lambda model, batch, progress: model.weight.sum() * math.nan  # noqa: E731
+    run = updater(linear(), itertools.cycle(bad), loss=fails)
+    for _ in range(4):
+        assert run.update().skipped
+    with pytest.raises(TrainingFailed, match=r"first batch of them: first of them; look") as error:
+        run.update()
+    assert error.value.batch is bad[0]
+
+
+def test_bfloat16_takes_products_in_it_and_keeps_weights_in_float32() -> None:
+    model, seen = linear(), []
+    model.register_forward_hook(lambda module, x, y: seen.append(y.dtype))
+    run = updater(model, itertools.repeat(rows(8)), Optimisation(precision="bfloat16"))
+    run.update()
+    assert seen == [torch.bfloat16]
+    assert model.weight.dtype == model.weight.grad.dtype == torch.float32
+    # A run after it may have another precision.
+    updater(model, itertools.repeat(rows(8))).update()
+    assert seen[-1] == torch.float32
+
+
+def test_a_precision_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match=r'precision "float16" needs a GPU; a CPU has "bfloat16"'):
+        Machine("cpu", "float16")
+    with pytest.raises(ValueError, match=r"precision is 'float31'; did you mean 'float32'\?"):
+        Optimisation(precision="float31")
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "words"),
+    [
+        ("schedule", "cosin", "did you mean 'cosine'"),
+        ("clip_norm", 0, "clip_norm must be above 0, or None"),
+        ("clip_value", -1.0, "clip_value must be above 0, or None"),
+        ("accumulate", 0, "accumulate must be a whole number from 1 up"),
+        ("warm_up", 2, "warm_up must lie between 0 and 1"),
+        ("averaging", -0.1, "averaging must lie between 0 and 1"),
+    ],
+)
+def test_bad_settings_are_named(argument, value, words) -> None:
+    with pytest.raises(ValueError, match=words):
+        Optimisation(**{argument: value})
+
+
+def test_learning_rates_follow_their_schedules() -> None:
+    def rates(schedule):
+        how = Optimisation(schedule=schedule, warm_up=0.1)
+        settings = TrainingSettings(epochs=10, updates=10, optimisation=how)
+        return [settings.rate_at(update) for update in range(100)]
+
+    for schedule in SCHEDULES:
+        assert rates(schedule)[:10] == pytest.approx([0.1 * (k + 1) for k in range(10)])
+        # The peak is reached as the warm-up ends, whatever follows.
+        assert rates(schedule)[10] == pytest.approx(1)
+    assert rates("constant")[10:] == [1.0] * 90
+    assert rates("linear")[55] == pytest.approx(0.5)
+    assert rates("cosine")[55] == pytest.approx(0.5)
+    assert rates("inverse-sqrt")[40] == pytest.approx(math.sqrt(10 / 40))
+
+
+def test_progress_is_told_to_the_loss() -> None:
+    told = []
+
+    def loss(model, batch, progress):
+        told.append(progress)
+        return model.weight.sum()
+
+    run = updater(linear(), itertools.repeat(None), loss=loss)
+    for _ in range(10):
+        run.update()
+    assert told == pytest.approx([k / 10 for k in range(10)])
+
+
+def test_the_range_test_finds_where_the_loss_falls_fastest() -> None:
+    """AdamW moves a weight by about the rate, whatever the gradient: 25 away, a sum of rates."""
+
+    class Far(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.x = nn.Parameter(torch.tensor(0.0))
+
+    model = Far()
+    distance = lambda model, batch, progress: (model.x - 2.0).abs()  # noqa: E731
+    found = range_test(model, distance, itertools.repeat(None), updates=100)
+    assert model.x.item() == 0.0
+    assert found.losses[0] == pytest.approx(2.0)
+    # The rates grow by 15 % an update, so that their sum reaches 2 at a rate of about 0.26.
+    assert 0.1 < found.suggestion < 0.3
+    assert found.rates[found.losses.index(min(found.losses))] == pytest.approx(0.26, rel=0.2)
+
+
+def test_the_range_test_says_where_nothing_is_learned() -> None:
+    still = lambda model, batch, progress: 0 * model.weight.sum() + 1  # noqa: E731
+    with pytest.raises(ValueError, match="does not fall at any learning rate"):
+        range_test(linear(), still, itertools.repeat(None))
+    with pytest.raises(ValueError, match="at least 20"):
+        range_test(linear(), still, itertools.repeat(None), updates=5)
