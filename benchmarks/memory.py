@@ -4,10 +4,11 @@ An LSTM with a linear readout (B, I, H = 32, 64, 128) by full, truncated (window
 checkpointed BPTT, natively and eagerly. Each number is of a process of its own, which makes a
 step over 50 steps of time, then one over all T.
 
-Memory is how far the resident memory of the process rises above what it holds before that, with
-the inputs in memory: `VmHWM` of /proc/self/status, set back by /proc/self/clear_refs (Linux). What
-is freed goes back to the system at once (`MALLOC_MMAP_THRESHOLD_`), or its gaps would count; the
-time is that of a process without this. The table is printed, the picture is docs/memory.svg.
+One thread computes. Memory is how far the resident memory of the process rises above what it holds
+before that, with the inputs in memory: `VmHWM` of /proc/self/status, set back by
+/proc/self/clear_refs (Linux). What is freed goes back to the system at once
+(`MALLOC_MMAP_THRESHOLD_`), or its gaps would count; the time is that of a process without this.
+The table is printed, the picture is docs/memory.svg.
 """
 
 import argparse
@@ -71,6 +72,7 @@ def resident(what: str) -> float:
 
 def measure(regime: str, engine: str, steps: int) -> None:
     """Print MiB and seconds of one row."""
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     model, inputs = Model(engine), torch.randn(BATCH, steps, INPUTS)
     targets = torch.randn(BATCH, steps, 1)
@@ -130,7 +132,7 @@ def main() -> None:
         measure(regime, engine, int(steps))
         return
     print(f"B, I, H = {BATCH}, {INPUTS}, {HIDDEN}; {platform.processor() or platform.machine()}, "
-          f"torch {torch.__version__}, {torch.get_num_threads()} threads")  # fmt: skip
+          f"torch {torch.__version__}, 1 thread")  # fmt: skip
     table("BPTT", "engine", "T", "MiB", "s")
     found: Found = {}
     for engine in arguments.engines:

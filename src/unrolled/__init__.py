@@ -7,7 +7,8 @@ A recurrence is one step, written once in plain PyTorch. Everything else is deri
     run.outputs, run.states["c"], run.final    # [batch, time, 32], the same, (h, c)
 
 `ur.Cell` is the base class of a cell of your own, `ur.Cell.wrap` takes any module that steps,
-`ur.Forecaster` trains a model on a table of measurements, `ur.load` opens a run folder.
+`ur.training` has what trains one, `ur.Forecaster` trains a model on a table of measurements,
+`ur.load` opens a run folder.
 """
 
 from importlib import import_module
@@ -19,6 +20,7 @@ from .graph import UnsupportedOperator, graph
 from .unroll import Trajectory, unroll
 
 if TYPE_CHECKING:
+    from . import training
     from .data import read_series
     from .tasks import load
     from .tasks.forecast import Forecaster
@@ -37,6 +39,7 @@ __all__ = [
     "load",
     "nn",
     "read_series",
+    "training",
     "unroll",
 ]
 
@@ -51,6 +54,8 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "training":
+        return import_module("unrolled.training")
     if name not in _LAZY:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -1,6 +1,7 @@
 """The command `unrolled`.
 
     unrolled train TASK DATA [options]     unrolled check TASK DATA
+    unrolled tune TASK DATA [options]
     unrolled predict RUN [INPUT]           unrolled evaluate RUN DATA
     unrolled inspect RUN                   unrolled demo [TASK]
     unrolled draw CELL [FILE]              unrolled engines [CELL]
@@ -36,11 +37,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 train_app = typer.Typer(help="Train a model and leave it in a run folder.", no_args_is_help=True)
+tune_app = typer.Typer(help="Search hyper-parameters, then train.", no_args_is_help=True)
 check_app = typer.Typer(help="Look at data: what is found, what is wrong.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+app.add_typer(tune_app, name="tune")
 app.add_typer(check_app, name="check")
 for _task in TASKS:
-    commands_of(_task).register(train_app, check_app)
+    commands_of(_task).register(train_app, check_app, tune_app)
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as `train` left it.")]
 

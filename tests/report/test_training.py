@@ -6,7 +6,7 @@ import pytest
 
 from unrolled.report import Pictures, Text
 from unrolled.report.training import training_blocks
-from unrolled.training import Epoch, History
+from unrolled.training import Epoch, History, Update
 
 
 def history(best: int, skipped: int = 0) -> History:
@@ -24,7 +24,8 @@ def history(best: int, skipped: int = 0) -> History:
         )
         for k, x in enumerate(losses)
     ]
-    return History(epochs, "all epochs done")
+    updates = [Update(2.0, 0.1 * k, 1e-3, k < skipped) for k in range(20)]
+    return History(epochs, "all epochs done", updates)
 
 
 def said(log: History | None) -> str:
@@ -47,6 +48,22 @@ def test_a_start_that_was_never_beaten_is_said() -> None:
 
 def test_skipped_updates_are_counted() -> None:
     assert "4 updates skipped" in said(history(best=1, skipped=1))
+
+
+def test_the_gap_between_forced_and_free_running_is_said() -> None:
+    log = history(best=2)
+    for epoch in log.epochs:
+        epoch.validation.update({"teacher-forced loss": 0.25, "free-running gap": 0.75})
+    blocks = training_blocks(log, "absolute error", "the start")
+    text = "Fed with the truth its loss is 0.250; reading its own last forecast, as it does in"
+    assert f"{text} use, 0.750 more." in blocks[0].text
+    assert "validation, fed with the truth" in [key.label for key in blocks[1].pictures[0].keys]
+
+
+def test_the_share_of_clipped_updates_is_said() -> None:
+    pictures = training_blocks(history(best=2), "loss", "start", clip_norm=1.5)[1].pictures
+    # Norms of 1.6, 1.7, 1.8, 1.9 of 0.0 to 1.9.
+    assert "20\u00a0% of them were clipped to a norm of 1.50." in pictures[1].caption
 
 
 def test_a_missing_log_is_said() -> None:

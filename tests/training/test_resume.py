@@ -51,7 +51,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path) -> None:
         return train(model, loss, [None] * 2, figures, TrainingSettings(1, 2), checkpoint=kept)
 
     go({"data": "a", "cell": "lstm"}, torch.nn.Linear(2, 1))
-    with pytest.raises(CheckpointError, match=r"another run \(its cell is lstm, not gru\); use"):
+    with pytest.raises(CheckpointError, match=r"another run \(cell lstm, not gru\); use"):
         go({"data": "a", "cell": "gru"}, torch.nn.Linear(2, 1))
     # What is complete needs no batches.
     model = torch.nn.Linear(2, 1)

@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +37,7 @@ from ..engines import Forcing, Problem
 from ..engines.engine import LazyStates
 from ..naming import one_of
 from .forcing import Scheduled, known_forcing, own_choices
+from .resets import anew
 
 
 class FeedBack(OutputRecurrent):
@@ -164,12 +164,8 @@ def _anew(problem: Problem, reset: Tensor) -> dict[str, Forcing]:
         is_tensor = torch.is_tensor(reset)
         came = f"{reset.dtype} {list(reset.shape)}" if is_tensor else type(reset).__name__
         raise ValueError(f"reset must be torch.bool [{batch}, {time}], got {came}")
-    place: dict[str, Any] = {"dtype": problem.inputs.dtype, "device": problem.inputs.device}
-    initial = problem.cell.initial_state(batch, **place)
-    return {
-        name: Forcing(start[:, None].expand(-1, time, -1), reset)
-        for name, start in zip(problem.cell.state_sizes, initial, strict=True)
-    }
+    initial = anew(problem.cell, problem.inputs, reset)
+    return {name: Forcing(*start) for name, start in initial.items()}
 
 
 def _fed_back(cell: Cell, forcing: str | Scheduled) -> OutputRecurrent:

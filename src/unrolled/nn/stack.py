@@ -24,6 +24,7 @@ from ..engines import Engine
 from ..engines.lengths import steps_within
 from ..unroll import Trajectory, unroll
 from .noise import Noisy
+from .resets import anew
 from .sequences import Sequences, flipped
 
 State = tuple[Tensor, ...]
@@ -112,7 +113,7 @@ def _run(
         resets = None if resets is None else _resets_backwards(resets, lengths)
     if isinstance(cell, Noisy):
         inputs = cell.draw(inputs)
-    forced = None if resets is None else _anew(cell, inputs, resets)
+    forced = None if resets is None else anew(cell, inputs, resets)
     run = unroll(cell, inputs, start, lengths=lengths, forced=forced, engine=engine)
     return _turned(run, lengths) if backwards else run
 
@@ -134,16 +135,6 @@ def _with_times_to_next(inputs: Tensor, lengths: Tensor | None) -> Tensor:
         step = torch.arange(inputs.shape[1], device=inputs.device)
         following = torch.where(step == lengths[:, None] - 1, times, following)
     return torch.cat([features, following[..., None]], dim=-1)
-
-
-def _anew(cell: Cell, inputs: Tensor, resets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """The cell's initial state, forced where a sequence starts anew."""
-    batch, time, _ = inputs.shape
-    initial = cell.initial_state(batch, dtype=inputs.dtype, device=inputs.device)
-    return {
-        name: (start[:, None].expand(-1, time, -1), resets)
-        for name, start in zip(cell.state_sizes, initial, strict=True)
-    }
 
 
 def _resets_backwards(resets: Tensor, lengths: Tensor | None) -> Tensor:

@@ -1,7 +1,7 @@
 """From data to a trained model and back: one package a task.
 
 A task's package has an estimator and a module `commands` with what the command line needs:
-`register(train_app, check_app)`, `predict`, `evaluate`, `inspect`, `demo`.
+`register(train_app, check_app, tune_app)`, `predict`, `evaluate`, `inspect`, `demo`.
 """
 
 from collections.abc import Callable

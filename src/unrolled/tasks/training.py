@@ -19,13 +19,13 @@ import typer
 
 from ..files import write_json
 from ..training import Checkpoint, Machine, Optimisation
+from ..training.checkpoint import first_difference
 from ..training.machine import PRECISIONS
 from ..training.settings import SCHEDULES
 from .runs import METRICS, RunError, new_run_folder, read_json
 
 CHECKPOINT = "checkpoint.safetensors"
 RUNNING, INTERRUPTED = "running", "interrupted"
-# How fast the learning rate may be found, in `--suggest-lr`.
 DEFAULTS = Optimisation()
 
 
@@ -63,6 +63,15 @@ class Optimising:
             accumulate=self.accumulate,
             precision=self.precision,
         )
+
+
+def describe_optimisation(how: Optimisation) -> str:
+    """`cosine schedule, gradients clipped to a norm of 1, float32`."""
+    clipped = {"a size": how.clip_value, "a norm": how.clip_norm}
+    parts = [f"{how.schedule} schedule"]
+    parts += [f"gradients clipped to {what} of {v:g}" for what, v in clipped.items() if v]
+    parts += [f"{how.accumulate} batches each"] if how.accumulate > 1 else []
+    return ", ".join([*parts, how.precision])
 
 
 @dataclass
@@ -156,7 +165,7 @@ def find_unfinished(output: Path, name: str, purpose: dict[str, Any]) -> Found:
         if there == purpose:
             return Found(folder, f"{folder} is complete, with the same arguments and data", True)
         if unfinished and not other:
-            other = f"; {folder} is unfinished, but of {_difference(there or {}, purpose)}"
+            other = f"; {folder} is unfinished, but with {first_difference(there or {}, purpose)}"
     return Found(None, f"no unfinished run of this command under {output}{other}")
 
 
@@ -187,11 +196,3 @@ def _newest_first(output: Path, name: str) -> list[Path]:
         if number.isdigit():
             folders[int(number)] = folder
     return [folders[number] for number in sorted(folders, reverse=True)]
-
-
-def _difference(there: dict[str, Any], purpose: dict[str, Any]) -> str:
-    names = [n for n in {**purpose, **there} if there.get(n) != purpose.get(n)]
-    name = names[0] if names else "another purpose"
-    if name == "data":
-        return "other data"
-    return f"{name} {there.get(name)}, not {purpose.get(name)}"

@@ -11,6 +11,7 @@ machine.py     device, precision, processes
 checkpoint.py  the state of a run in one file
 """
 
+from . import losses
 from .bptt import bptt
 from .checkpoint import CheckpointError
 from .gradients import Gradients
@@ -19,24 +20,35 @@ from .loop import Checkpoint, Watcher, train
 from .losses import Total
 from .machine import Machine
 from .range_test import RangeTest, range_test
+from .sampling import Chunk, ContiguousStreams, RandomSubsequences
+from .segments import CheckpointedBPTT, FullBPTT
 from .settings import Optimisation, TrainingSettings
+from .truncated import Stream, TruncatedBPTT
 from .updates import TrainingFailed
 
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "CheckpointedBPTT",
+    "Chunk",
+    "ContiguousStreams",
     "Epoch",
+    "FullBPTT",
     "Gradients",
     "History",
     "Machine",
     "Optimisation",
+    "RandomSubsequences",
     "RangeTest",
+    "Stream",
     "Total",
     "TrainingFailed",
     "TrainingSettings",
+    "TruncatedBPTT",
     "Update",
     "Watcher",
     "bptt",
+    "losses",
     "range_test",
     "train",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ def read_checkpoint(path: Path) -> Any:
         raise CheckpointError(
             f"{path} is damaged ({reason}); delete it and train from the start"
         ) from error
+
+
+def first_difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first thing in which two purposes that are not equal differ: `cell lstm, not gru`."""
+    names = [name for name in {**wanted, **there} if there.get(name) != wanted.get(name)]
+    # Of data there is but a digest.
+    first = names[0]
+    if first == "data":
+        return "other data"
+    return f"{first} {there.get(first)}, not {wanted.get(first)}"
 
 
 def to_bytes(state: Any) -> bytes:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .checkpoint import (
     CheckpointError,
+    first_difference,
     random_states,
     read_checkpoint,
     set_random_states,
@@ -211,9 +212,10 @@ class _Run:
         state = read_checkpoint(self.checkpoint.path)
         purpose = dict(self.checkpoint.purpose)
         if state["purpose"] != purpose:
+            other = first_difference(state["purpose"], purpose)
             raise CheckpointError(
-                f"{self.checkpoint.path} is of another run ({_difference(state, purpose)}); "
-                "use the same arguments and data, or another folder"
+                f"{self.checkpoint.path} is of another run ({other}); use the same arguments and "
+                "data, or another folder"
             )
         if len(state["own"]) != self.machine.processes:
             raise CheckpointError(
@@ -273,13 +275,6 @@ def _begin_alike(model: nn.Module, machine: Machine) -> None:
     if machine.processes > 1:
         model.load_state_dict(machine.from_main(model.state_dict()))
         torch.manual_seed(torch.initial_seed() + machine.rank)
-
-
-def _difference(state: dict[str, Any], purpose: dict[str, Any]) -> str:
-    """The first thing in which the purpose of a checkpoint is another."""
-    there = state["purpose"]
-    names = [name for name in {**there, **purpose} if there.get(name) != purpose.get(name)]
-    return f"its {names[0]} is {there.get(names[0])}, not {purpose.get(names[0])}"
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -65,6 +65,13 @@ class Machine:
         """Inside, products are taken in the chosen precision."""
         return self.accelerator.autocast()
 
+    def leave(self) -> None:
+        """End the work together; the processes go on by themselves."""
+        if self.processes > 1:
+            from accelerate import PartialState
+
+            PartialState().destroy_process_group()
+
     def add_up(self, values: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in place."""
         if self.processes == 1:

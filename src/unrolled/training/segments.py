@@ -3,8 +3,8 @@
 Full BPTT keeps what every step computed until the backward pass: memory grows with T. With
 checkpoints it keeps the state at the borders of segments, and in the backward pass runs each
 segment again from its border: T / k states and k steps, least at k = sqrt(T), for one more forward
-pass. The gradients are those of full BPTT. Of steps that run one by one (the eager engine) the nodes
-of autograd's graph stay as well, without their tensors: some kilobytes a step, whatever B and H.
+pass. The gradients are those of full BPTT. Of steps that run one by one (the eager engine) the
+nodes of autograd's graph stay too, without their tensors: some kilobytes a step, whatever B and H.
 
 A segment is one run of the model and its loss. Random numbers are the same when it runs again, but
 what a model draws once for a sequence (`recurrent_dropout`, `weight_drop`) it draws once for each
@@ -27,14 +27,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
 from ..cells.cell import check_size
 from ..engines.lengths import Lengths
-from ..engines.native.engine import FEWEST_STEPS
 from .losses import Loss, Total
 from .stateful import Batch, Model, check_can_be_cut, run_steps
 
@@ -106,25 +104,12 @@ class CheckpointedBPTT:
         check_can_be_cut(model)
         batch = Batch.of(model, inputs, targets, lengths, reset)
         size = self.segment or math.isqrt(len(batch.steps) - 1) + 1
-        if torch.is_grad_enabled():
-            _rehearse(model, batch, state)
         first, *others = batch.parts(size)
         total, state = _checkpointed(model, loss, first, state)
         for part in others:
             found, state = _checkpointed(model, loss, part, state)
             total = total + found
         yield total
-
-
-def _rehearse(model: Model, batch: Batch, state: Any) -> None:
-    """Run a few steps, so that engines have prepared what they need.
-
-    An engine checks the graph of a step that it meets for the first time by gradients of its own,
-    which a checkpoint would take for those of the segment.
-    """
-    few = batch.steps.part(0, FEWEST_STEPS)
-    with torch.random.fork_rng([few.inputs.device] if few.inputs.is_cuda else []):
-        run_steps(model, few, state)
 
 
 def _checkpointed(model: Model, loss: Loss, part: Batch, state: Any) -> tuple[Total, Any]:

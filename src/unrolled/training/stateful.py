@@ -23,7 +23,7 @@ from ..cells import Cell
 from ..engines.lengths import Lengths, checked_lengths, steps_within
 from ..nn import Network, Recurrent
 from ..nn.recurrent import Stacked
-from ..nn.stack import _anew
+from ..nn.resets import anew
 from ..unroll import unroll
 from .losses import Loss, Total, summed
 
@@ -211,7 +211,7 @@ def detached(state: Any) -> Any:
 
 
 def _run_cell(cell: Cell, steps: Steps, state: Any) -> tuple[Tensor, Any]:
-    forced = None if steps.reset is None else _anew(cell, steps.inputs, steps.reset)
+    forced = None if steps.reset is None else anew(cell, steps.inputs, steps.reset)
     run = unroll(cell, steps.inputs, state, lengths=steps.lengths, forced=forced)
     return run.outputs, run.final
 

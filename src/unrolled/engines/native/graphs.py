@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._pytree import TreeSpec
 
 from ...cells import Cell
@@ -123,6 +124,8 @@ def _plainly() -> Iterator[None]:
         torch.enable_grad(),
         torch.autocast("cpu", enabled=False),
         torch.device("cpu"),
+        # Nor on who collects what autograd keeps, as a checkpoint does.
+        saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor),
     ):
         yield
 

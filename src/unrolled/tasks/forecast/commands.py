@@ -3,6 +3,7 @@
 import platform
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +12,24 @@ import typer
 
 from ... import __version__
 from ...data import DataError, SeriesSet, read_series
+from ...data.store import to_arrays
+from ...files import write_text
+from ...training import Machine
+from ...training.board import check_tensorboard
+from ...training.machine import started_processes, started_rank
 from ..options import takes
-from ..runs import METRICS, check_writable, new_run_folder, read_json, write_json, write_text
+from ..runs import METRICS, check_writable, read_json
+from ..training import Found, Optimising, Running, find_unfinished, make_place, purpose_of
+from ..tuning import Searching
 from .card import describe_gain, model_card
 from .console import MOST_TEST_WINDOWS, Console, TrainingLog
+from .fitting import name_of
 from .forecaster import Forecaster
 from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
 from .results import Backtest
-from .saving import load_forecaster
+from .saving import load_forecaster, plain_arguments
+from .tuning import chosen_space, search_and_tell, with_parameters
 
 # What a newcomer's first run trains on.
 DEMO_TABLE, DEMO_TARGET, DEMO_HORIZON = "nyc_weather", "temp", 24
@@ -27,31 +37,70 @@ DEMO_TABLE, DEMO_TARGET, DEMO_HORIZON = "nyc_weather", "temp", 24
 Table = Annotated[str, typer.Argument(help="A CSV or Parquet file, or a bundled example.")]
 
 
-def register(train_app: typer.Typer, check_app: typer.Typer) -> None:
-    """Add the task to `unrolled train` and `unrolled check`."""
+def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
+    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
     train_app.command("forecast", help="Forecast a column of a table.")(train)
+    tune_app.command("forecast", help="Search what forecasts a column best, then train it.")(tune)
     check_app.command("forecast", help="What a table holds, and what is wrong with it.")(check)
 
 
-@takes(Reading, Modelling)
+@takes(Reading, Modelling, Optimising, Running)
 def train(
     table: Table,
     reading: Reading,
     modelling: Modelling,
+    optimising: Optimising,
+    running: Running,
     test: Annotated[
         str, typer.Option(help="Held out: a time, steps, or a share.", show_default=False)
     ] = "",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="To compute with. Default all.", show_default=False)
-    ] = None,
-    output: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs"),
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the run folder.")] = False,
+    suggest_lr: Annotated[
+        bool, typer.Option("--suggest-lr", help="Only look for a learning rate; write nothing.")
+    ] = False,
 ) -> None:
     """Train a forecaster, test it, and leave a run folder with a report."""
-    if threads:
-        torch.set_num_threads(threads)
+    if running.threads:
+        torch.set_num_threads(running.threads)
     data = reading.read(table)
-    train_and_report(modelling.forecaster(data), data, test, output, Console(quiet))
+    forecaster = modelling.forecaster(data, optimising.optimisation())
+    if suggest_lr:
+        part = _training_part(data, test_start(test, data, forecaster.horizon))
+        Console(running.quiet).suggested(forecaster.suggest_learning_rate(part))
+        return
+    train_and_report(forecaster, data, test, running)
+
+
+@takes(Searching, Reading, Modelling, Optimising, Running)
+def tune(
+    table: Table,
+    searching: Searching,
+    reading: Reading,
+    modelling: Modelling,
+    optimising: Optimising,
+    running: Running,
+    test: Annotated[
+        str, typer.Option(help="Held out: a time, steps, or a share.", show_default=False)
+    ] = "",
+) -> None:
+    """Search hyper-parameters on the validation part, then train with the best."""
+    if (processes := started_processes()) > 1:
+        raise ValueError(f"tune runs in one process, got {processes}; start it without torchrun")
+    if running.threads:
+        torch.set_num_threads(running.threads)
+    if running.tensorboard:
+        check_tensorboard()
+    data = reading.read(table)
+    forecaster = modelling.forecaster(data, optimising.optimisation())
+    space = chosen_space(forecaster, searching.search)
+    part = _training_part(data, test_start(test, data, forecaster.horizon))
+    study = Path(searching.study or running.output / f"{_slug(data.name)}-study.jsonl")
+    for folder in (running.output, study.parent):
+        check_writable(folder)
+    tuned = search_and_tell(forecaster, part, space, searching.trials, study, running.quiet)
+    best = with_parameters(forecaster, tuned.best.parameters)
+    # A study that has been gone on with may have its best run already.
+    resume = running.resume or tuned.taken_up > 0
+    train_and_report(best, data, test, replace(running, resume=resume))
 
 
 @takes(Reading)
@@ -75,26 +124,65 @@ def demo(output: Path, quiet: bool) -> None:
     """Train on the weather of New York's airports."""
     data = read_series(DEMO_TABLE, target=DEMO_TARGET)
     forecaster = Modelling(horizon=DEMO_HORIZON).forecaster(data)
-    train_and_report(forecaster, data, "", output, Console(quiet))
+    train_and_report(forecaster, data, "", Running(output=output, quiet=quiet))
 
 
-def train_and_report(
-    forecaster: Forecaster, data: SeriesSet, test: str, output: Path, console: Console
-) -> Path:
-    """Fit on all but the test part, test on it, and write the run folder; its path."""
-    check_writable(output)
+def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running: Running) -> None:
+    """Fit on all but the test part, test on it, and write the run folder."""
+    check_writable(running.output)
+    if running.tensorboard:
+        check_tensorboard()
     forecaster.long_enough(data)
     start = test_start(test, data, forecaster.horizon)
-    log = TrainingLog(console, data, start, lambda: new_run_folder(output, _slug(data.name)))
-    with log:
-        forecaster.fit(data if start is None else data.before(start), listener=log)
+    part, name = _training_part(data, start), _slug(data.name)
+    purpose = _purpose(forecaster, data, start)
+    is_main = started_rank() == 0
+    console = Console(running.quiet or not is_main)
+    found = Found(None, "")
+    if running.resume and is_main:
+        found = find_unfinished(running.output, name, purpose)
+        console.line("resume", found.text)
+    # The others must not begin what the main process finds complete.
+    machine = Machine(forecaster.torch_device())
+    if machine.from_main(found.complete):
+        if running.quiet and is_main:
+            console.plain(str(found.folder))
+        machine.leave()
+        return
+    place = lambda: make_place(found.folder, name, running, purpose, _command())  # noqa: E731
+    with TrainingLog(console, data, start, place, running.tensorboard and is_main) as log:
+        forecaster.fit(part, listener=log)
+    machine.leave()
+    if is_main:
+        _report(forecaster, data, start, log)
+
+
+def _report(forecaster: Forecaster, data: SeriesSet, start: Any, log: TrainingLog) -> None:
+    """Test, and write what people read of a run."""
     # Forecasts go on from the end of the table, not from that of the training part.
     forecaster.go_on_from(data)
     backtest = None if start is None else _test(forecaster, data, start)
     log.tested(forecaster, backtest)
     _write_results(log, forecaster, data, backtest)
     log.saved()
-    return log.folder
+
+
+def _training_part(data: SeriesSet, start: Any) -> SeriesSet:
+    return data if start is None else data.before(start)
+
+
+def _purpose(forecaster: Forecaster, data: SeriesSet, start: Any) -> dict[str, Any]:
+    """What tells a run from others."""
+    arguments = plain_arguments(forecaster, name_of(forecaster.cell))
+    # The device does not change what is trained.
+    arguments = {k: v for k, v in arguments.items() if k != "device"}
+    arrays, _ = to_arrays(data)
+    told = {**arguments, "test": str(start), "processes": started_processes()}
+    return purpose_of("forecast", told, arrays.values())
+
+
+def _command() -> str:
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _test(forecaster: Forecaster, data: SeriesSet, start: Any) -> Backtest:
@@ -104,8 +192,7 @@ def _test(forecaster: Forecaster, data: SeriesSet, start: Any) -> Backtest:
 def _write_results(
     log: TrainingLog, forecaster: Forecaster, data: SeriesSet, backtest: Backtest | None
 ) -> None:
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    write_json(log.folder / METRICS, metrics(forecaster, backtest, command))
+    command = _command()
     write_text(log.folder / "README.md", model_card(forecaster, backtest, command))
     write_report(
         log.folder / "report.html",
@@ -119,6 +206,8 @@ def _write_results(
             "what the network adds": describe_gain(forecaster.fitted_) or "medians and intervals"
         },
     )
+    # The last of the files: a run is finished when it is there.
+    log.place.finish(metrics(forecaster, backtest, command))
 
 
 def metrics(forecaster: Forecaster, backtest: Backtest | None, command: str) -> dict[str, Any]:
@@ -130,6 +219,7 @@ def metrics(forecaster: Forecaster, backtest: Backtest | None, command: str) -> 
         "seconds": history.seconds,
         "ended": history.ended,
         "epochs": [vars(epoch) for epoch in history.epochs],
+        "updates": history.by_update(),
         **tested,
         "versions": {
             "unrolled": __version__,

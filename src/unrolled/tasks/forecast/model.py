@@ -68,7 +68,9 @@ def candidates(frame: Frame, i: Tensor, t: Tensor, seasons: int, linear: LinearF
     the drift of those values), the last value, the linear autoregression. With `seasons` 0
     there is only the last of these.
     """
-    values = linear(frame, i, t)[..., None]
+    # A sum over hundreds of values: in full, whatever the precision of the network.
+    with torch.autocast(t.device.type, enabled=False):
+        values = linear(frame, i, t)[..., None]
     if seasons > 0:
         last = frame.values[i, t][..., None].expand(*t.shape, frame.horizon)[..., None]
         values = torch.cat([_past_seasons(frame, i, t, seasons), last, values], dim=-1)

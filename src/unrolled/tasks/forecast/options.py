@@ -7,6 +7,7 @@ import typer
 
 from ...cells import BY_NAME
 from ...data import DataError, SeriesSet, read_series
+from ...training import Optimisation
 from .forecaster import DECODERS, Forecaster
 
 
@@ -55,6 +56,9 @@ class Modelling:
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(BY_NAME)}.")] = "lstm"
     decoder: Annotated[str, typer.Option(help=f"One of {', '.join(DECODERS)}.")] = "direct"
     quantiles: Annotated[str, typer.Option(help="Levels, among them 0.5.")] = "0.1,0.5,0.9"
+    forcing: Annotated[
+        str, _option("What the decoder feedback reads: free, teacher, scheduled[:SCHEDULE].")
+    ] = ""
     hidden_size: Annotated[int | None, _option(f"Of each layer. {BY_DATA}")] = None
     dropout: Annotated[float | None, _option(f"Before the head. {BY_DATA}")] = None
     learning_rate: Annotated[float | None, _option(f"At its peak. {BY_DATA}")] = None
@@ -62,19 +66,25 @@ class Modelling:
     updates: Annotated[int | None, _option(f"Of the weights, in all. {BY_DATA}")] = None
     epochs: Annotated[int, typer.Option(help="Validations during training.")] = 12
     patience: Annotated[int, typer.Option(help="Epochs without progress, then stop.")] = 6
-    batch_size: Annotated[int, typer.Option(help="Pieces of series an update.")] = 32
+    batch_size: Annotated[int, typer.Option(help="Pieces of series a batch.")] = 32
     validation: Annotated[int | None, _option("Steps to validate on. Default a share.")] = None
     min_length: Annotated[int | None, _option("Leave shorter series out.")] = None
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto"
     engine: Annotated[str, typer.Option(help="auto, native, vendor, eager.")] = "auto"
 
-    def forecaster(self, data: SeriesSet) -> Forecaster:
+    def forecaster(
+        self,
+        data: SeriesSet,
+        optimisation: Optimisation = Optimisation(),  # noqa: B008
+    ) -> Forecaster:
         """A forecaster for `data` with these arguments, checked."""
         arguments = {
             **asdict(self),
             "horizon": default_horizon(data) if self.horizon is None else self.horizon,
             "quantiles": numbers(self.quantiles, "--quantiles"),
+            "forcing": self.forcing or None,
+            "optimisation": optimisation,
         }
         forecaster = Forecaster(**arguments)
         forecaster.check_arguments()

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...data import SeriesSet
 from ...files import write_text
+from ...nn.forcing import write_forcing
 from ...report import Code, Facts, Items, Key, Page, Picture, Pictures, Table, Text, Tile, Tiles
 from ...report.charts import Fan, Line, calibration_chart, fan_chart, lines_chart
 from ...report.figures import inline_svg, save_figure
@@ -22,6 +23,7 @@ from ...report.numbers import counted, duration, number, percent
 from ...report.overview import findings_table, gaps_picture, series_table
 from ...report.page import Block
 from ...report.training import training_blocks
+from ..training import describe_optimisation
 from .card import (
     cell_name,
     coverage_promised,
@@ -91,7 +93,8 @@ def write_report(
     )
     page.section("Data", *_data(forecaster, data, backtest, split_text))
     log = getattr(forecaster, "history_", None)
-    page.section("Training", *training_blocks(log, LOSS, "the fixed mix that it starts with"))
+    start, clip_norm = "the fixed mix that it starts with", forecaster.optimisation.clip_norm
+    page.section("Training", *training_blocks(log, LOSS, start, clip_norm))
     for name, blocks in _test_sections(forecaster, backtest):
         page.section(name, *blocks)
     page.section("Settings", Code(command), Facts(_settings(forecaster, facts or {})))
@@ -368,7 +371,8 @@ def _settings(forecaster: Forecaster, facts: Mapping[str, str]) -> list[tuple[st
         ("parameters", f"{forecaster.parameters_:,}"),
         ("engine", f"{engine}: {why}"),
         ("layers", f"{len(architecture.dilations)}, dilated by {_listed(architecture.dilations)}"),
-        ("decoder", architecture.decoder),
+        ("decoder", architecture.decoder + _forcing(forecaster)),
+        ("updates", describe_optimisation(forecaster.optimisation)),
         ("quantiles", _listed(architecture.levels)),
         *((name.replace("_", " "), f"{value:g}") for name, value in {**chosen, **asked}.items()),
         ("season", fitted.schema.frequency.amount(fitted.schema.season)),
@@ -377,6 +381,12 @@ def _settings(forecaster: Forecaster, facts: Mapping[str, str]) -> list[tuple[st
         ("machine", machine(str(fitted.device))),
         *facts.items(),
     ]
+
+
+def _forcing(forecaster: Forecaster) -> str:
+    if not forecaster.fitted_.model.feeds_back:
+        return ""
+    return f", forcing in training: {write_forcing(forecaster.chosen_forcing())}"
 
 
 def _key(name: str) -> Key:
