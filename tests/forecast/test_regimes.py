@@ -20,7 +20,7 @@ from unrolled.nn.forcing import InverseSigmoid
 from unrolled.tasks.forecast import Forecaster
 from unrolled.tasks.forecast.model import FeedbackHead
 from unrolled.tasks.runs import read_tensors
-from unrolled.training import Optimisation
+from unrolled.training import Optimisation, TrainingFailed
 
 QUICK = {"horizon": 6, "updates": 8, "epochs": 2, "hidden_size": 4}
 COMMAND = ["train", "forecast", "table.csv", "--target", "y", "--series", "name"]
@@ -125,6 +125,15 @@ def test_bfloat16_trains() -> None:
     assert losses[0] != losses[1]
     # bfloat16 has three significant digits.
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_a_batch_that_ruins_training_is_named_in_the_words_of_the_table() -> None:
+    how = Optimisation(clip_norm=None)
+    model = Forecaster(**{**QUICK, "updates": 40}, learning_rate=1e30, optimisation=how)
+    with pytest.raises(
+        TrainingFailed, match=r"first batch of them: [ab] up to 2024-01-\d\d .*more"
+    ):
+        model.fit(series(steps=24 * 12))
 
 
 # --- the command line

@@ -342,7 +342,7 @@ def test_a_study_of_another_purpose_is_refused(tmp_path) -> None:
     search(_bowl, SPACE, 2, study, purpose=purpose)
     for changed, words in [
         ({"cell": "gru"}, r"cell lstm, not gru\); use the same"),
-        ({"data": "34cd"}, r"of other data\); use the same"),
+        ({"data": "34cd"}, r"other data\); use the same"),
     ]:
         with pytest.raises(ValueError, match=words):
             search(_bowl, SPACE, 2, study, purpose=purpose | changed)

@@ -82,7 +82,7 @@ class Running:
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the unfinished run of this command.")
     ] = False
-    checkpoint: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 30.0
+    checkpoint: Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")] = 30.0
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also log for TensorBoard, in the run folder.")
     ] = False

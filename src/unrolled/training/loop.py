@@ -38,6 +38,9 @@ from .machine import Machine
 from .settings import TrainingSettings
 from .updates import BatchLoss, Updater
 
+# Raised whenever a checkpoint of an older version cannot be gone on from.
+FORMAT = 1
+
 Validate = Callable[[nn.Module], dict[str, float]]
 
 
@@ -210,6 +213,11 @@ class _Run:
         if self.checkpoint is None or not self.checkpoint.path.exists():
             return
         state = read_checkpoint(self.checkpoint.path)
+        if state["format"] != FORMAT:
+            raise CheckpointError(
+                f"{self.checkpoint.path} was written by another version of unrolled; go on with "
+                "that, or delete it and train from the start"
+            )
         purpose = dict(self.checkpoint.purpose)
         if state["purpose"] != purpose:
             other = first_difference(state["purpose"], purpose)
@@ -256,6 +264,7 @@ class _Run:
             "random": random_states(),
         }
         state = {
+            "format": FORMAT,
             "purpose": dict(self.checkpoint.purpose),
             "updater": self.updater.state_dict(),
             "history": self.history.state_dict(),

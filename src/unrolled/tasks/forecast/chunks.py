@@ -8,7 +8,7 @@ Shapes: B batch, S steps of a chunk, n origins, M steps scored in a chunk, H hor
     C candidates, Q quantiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,15 @@ class Chunking:
         return self.warm_up + self.active
 
 
+# What people call a step of a series: from their numbers.
+Label = Callable[[int, int], str]
+
+
+def numbered(series: int, step: int) -> str:
+    """A step of a series whose name is not known."""
+    return f"series {series} up to step {step}"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Chunks to train on: series [B], positions [B, S], and which M steps of S are scored."""
@@ -44,16 +53,18 @@ class Batch:
     series: Tensor
     positions: Tensor
     scored: Tensor
+    label: Label = numbered
 
     def __str__(self) -> str:
         pairs = zip(self.series.tolist(), self.positions[:, -1].tolist(), strict=True)
-        ends = [f"series {series} up to step {end}" for series, end in pairs]
+        ends = [self.label(series, end) for series, end in pairs]
         more = f", and {len(ends) - 3} more" if len(ends) > 3 else ""
         return ", ".join(ends[:3]) + more
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        return Batch(self.series.to(device), self.positions.to(device), self.scored.to(device))
+        series, positions = self.series.to(device), self.positions.to(device)
+        return Batch(series, positions, self.scored.to(device), self.label)
 
 
 class RandomChunks:
@@ -67,6 +78,7 @@ class RandomChunks:
         device: of the batches.
         part: this process's number and how many there are. All draw the same batch, of
             `batch_size` chunks for each, and take their part of it.
+        label: what people call a step of a series.
     """
 
     def __init__(
@@ -79,7 +91,9 @@ class RandomChunks:
         seed: int,
         device: torch.device,
         part: tuple[int, int] = (0, 1),
+        label: Label = numbered,
     ):
+        self.label = label
         self.chunking, self.train_ends, self.first = chunking, train_ends, first
         self.batch_size, self.scored, self.device, self.part = batch_size, scored, device, part
         self.draw = np.random.default_rng(seed)
@@ -97,8 +111,9 @@ class RandomChunks:
         ends = lowest + (draw.random(rows) * (last + 1 - lowest)).astype(int)
         positions = ends[:, None] - np.arange(chunking.steps)[::-1]
         active = np.sort(draw.permutation(chunking.active)[: self.scored]) + chunking.warm_up
-        own = (series[rank::count], positions[rank::count], active)
-        return Batch(*(torch.from_numpy(a) for a in own)).to(self.device)
+        arrays = (series[rank::count], positions[rank::count], active)
+        own, ends, steps = (torch.from_numpy(array) for array in arrays)
+        return Batch(own, ends, steps, self.label).to(self.device)
 
     def state_dict(self) -> dict[str, Any]:
         return {"draw": self.draw.bit_generator.state}

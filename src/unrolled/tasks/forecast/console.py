@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...data import Finding, SeriesSet
 from ...report.numbers import counted
+from ...report.training import FORCED
 from ...training import Checkpoint, Epoch, RangeTest, Update
 from ...training.board import Board
 from ...training.machine import started_processes, started_rank
@@ -274,7 +275,7 @@ def _shown(backtest: Backtest) -> list[str]:
 def _row(epoch: Epoch) -> str:
     train = "" if np.isnan(epoch.train) else f"{epoch.train:.3f}"
     norm = "" if np.isnan(epoch.gradient_norm) else f"{epoch.gradient_norm:.2f}"
-    forced = epoch.validation.get("teacher-forced loss")
+    forced = epoch.validation.get(FORCED)
     other = "" if forced is None else f"{forced:>8.3f}"
     skipped = f"  {epoch.skipped} updates skipped: not finite" if epoch.skipped else ""
     return (

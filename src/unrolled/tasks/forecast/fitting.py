@@ -105,7 +105,9 @@ class Fit:
 
     def __init__(self, owner: Forecaster, data: SeriesSet, split: Split):
         self.owner, self.data, self.split = owner, data, split
-        self.device, self.season = owner.torch_device(), data.schema.season
+        # First of all: with several processes it gives each its device.
+        self.machine = Machine(owner.torch_device(), owner.optimisation.precision)
+        self.device, self.season = self.machine.device, data.schema.season
         typical = float(np.median(split.ends))
         self.kept = kept_seasons(typical, self.season)
         self.scaling: Scaling = learn_scaling(data, split.train_ends, self.kept)
@@ -136,11 +138,18 @@ class Fit:
             first,
             targets,
             owner.chosen_forcing(),
+            self._label,
         )
         objective.start_from_mix(model, owner.seed)
         owner.history_ = History()
         owner.fitted_ = self._fitted(architecture, model, alone)
         return objective, model
+
+    def _label(self, series: int, step: int) -> str:
+        """A step of a series, as its table calls it."""
+        one = self.data[series]
+        time = one.times(max(0, step), 1)[0]
+        return f"{one.name} up to {self.data.schema.frequency.label(time)}"
 
     def _plan(self) -> Plan:
         plan = MANY if self.scaling.local else FEW
@@ -201,16 +210,16 @@ class Fit:
             patience=owner.patience,
             optimisation=owner.optimisation,
         )
-        machine = Machine(self.device, owner.optimisation.precision)
+        part = (self.machine.rank, self.machine.processes)
         train(
             model,
             objective.loss,
-            objective.batches(owner.batch_size, owner.seed, (machine.rank, machine.processes)),
+            objective.batches(owner.batch_size, owner.seed, part),
             objective.validate,
             settings,
             _Watcher(owner, listener),
             decides="decides",
-            machine=machine,
+            machine=self.machine,
             carried={"objective": objective},
             checkpoint=listener.checkpoint(owner),
         )

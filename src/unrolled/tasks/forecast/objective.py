@@ -18,13 +18,16 @@ from torch import Tensor, nn
 from ...data import DataError
 from ...nn import Scheduled
 from ...nn.forcing import forcing_at
+from ...report.training import FORCED, GAP
 from ...training import Total
 from .chunks import (
     Batch,
     Chunking,
+    Label,
     RandomChunks,
     batch_quantiles,
     in_table_units,
+    numbered,
     window_quantiles,
 )
 from .frame import Frame
@@ -82,6 +85,7 @@ class Objective:
         first: position from which steps are scored.
         targets: of every series, in the unit of the table.
         forcing: what a head that feeds back reads in training.
+        label: what people call a step of a series.
     """
 
     def __init__(
@@ -93,8 +97,9 @@ class Objective:
         first: int,
         targets: Sequence[np.ndarray],
         forcing: str | Scheduled = "free",
+        label: Label = numbered,
     ):
-        self.forcing = forcing
+        self.forcing, self.label = forcing, label
         self.frame, self.linear, self.chunking, self.first = frame, linear, chunking, first
         self.train_ends = torch.as_tensor(split.train_ends, device=frame.values.device)
         self.at_first: tuple[float, float] | None = None
@@ -112,7 +117,9 @@ class Objective:
         """An endless supply of training chunks, on the frame's device."""
         scored = min(SCORED_STEPS, self.chunking.active)
         ends, device = self.train_ends.cpu().numpy(), self.frame.values.device
-        return RandomChunks(self.chunking, ends, self.first, batch_size, scored, seed, device, part)
+        return RandomChunks(
+            self.chunking, ends, self.first, batch_size, scored, seed, device, part, self.label
+        )
 
     def loss(self, model: nn.Module, batch: Batch, progress: float) -> Total:
         """Absolute error of the median plus pinball loss of the other quantiles."""
@@ -153,7 +160,7 @@ class Objective:
     def _gap(self, model: ForecastModel, free: float) -> dict[str, float]:
         """The loss where the truth is fed back, and by how much that of free running is above."""
         forced = float(self._loss(model, *self._validation(model, "teacher")).mean)
-        return {"teacher-forced loss": forced, "free-running gap": free - forced}
+        return {FORCED: forced, GAP: free - forced}
 
     def _figures(self, model: ForecastModel, share: float) -> dict[str, float]:
         model.residual_share.fill_(share)
