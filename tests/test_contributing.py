@@ -13,6 +13,8 @@ import unrolled as ur
 from forecast.tables import series
 from unrolled import cells, cli, tasks
 from unrolled.engines import Eager
+from unrolled.training import Optimisation, TrainingSettings
+from unrolled.training.settings import SCHEDULES
 
 
 class Leaky(ur.Cell):
@@ -75,6 +77,13 @@ def test_an_engine_in_the_list_is_asked_and_can_be_named(monkeypatch) -> None:
     assert ur.unroll(cell, x, engine="backwards").why == "asked for: a test"
     run = ur.unroll(cell, x, lengths=[3, 2])
     assert (run.engine, "not backwards: it takes no lengths" in run.why) == ("vendor", True)
+
+
+def test_a_schedule_in_the_table_is_known_to_the_loop(monkeypatch) -> None:
+    monkeypatch.setitem(SCHEDULES, "half", lambda done, warm_up: 0.5)
+    how = Optimisation(schedule="half", warm_up=0.1)
+    settings = TrainingSettings(epochs=1, updates=10, optimisation=how)
+    assert [settings.rate_at(update) for update in (0, 1, 9)] == [1.0, 0.5, 0.5]
 
 
 def test_a_task_in_the_table_has_its_commands(monkeypatch, capsys, tmp_path) -> None:

@@ -12,23 +12,21 @@ import typer
 
 from ... import __version__
 from ...data import DataError, SeriesSet, read_series
-from ...data.store import to_arrays
 from ...files import write_text
 from ...training import Machine
 from ...training.board import check_tensorboard
 from ...training.machine import started_processes, started_rank
 from ..options import takes
 from ..runs import METRICS, check_writable, read_json
-from ..training import Found, Optimising, Running, find_unfinished, make_place, purpose_of
+from ..training import Found, Optimising, Running, find_unfinished, make_place
 from ..tuning import Searching
 from .card import describe_gain, model_card
 from .console import MOST_TEST_WINDOWS, Console, TrainingLog
-from .fitting import name_of
 from .forecaster import Forecaster
 from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
 from .results import Backtest
-from .saving import load_forecaster, plain_arguments
+from .saving import load_forecaster, purpose
 from .tuning import chosen_space, search_and_tell, with_parameters
 
 # What a newcomer's first run trains on.
@@ -135,12 +133,13 @@ def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running
     forecaster.long_enough(data)
     start = test_start(test, data, forecaster.horizon)
     part, name = _training_part(data, start), _slug(data.name)
-    purpose = _purpose(forecaster, data, start)
+    told = {"test": str(start), "processes": started_processes()}
+    purposed = purpose(forecaster, data, **told)
     is_main = started_rank() == 0
     console = Console(running.quiet or not is_main)
     found = Found(None, "")
     if running.resume and is_main:
-        found = find_unfinished(running.output, name, purpose)
+        found = find_unfinished(running.output, name, purposed)
         console.line("resume", found.text)
     # The others must not begin what the main process finds complete.
     machine = Machine(forecaster.torch_device())
@@ -149,7 +148,7 @@ def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running
             console.plain(str(found.folder))
         machine.leave()
         return
-    place = lambda: make_place(found.folder, name, running, purpose, _command())  # noqa: E731
+    place = lambda: make_place(found.folder, name, running, purposed, _command())  # noqa: E731
     with TrainingLog(console, data, start, place, running.tensorboard and is_main) as log:
         forecaster.fit(part, listener=log)
     machine.leave()
@@ -169,16 +168,6 @@ def _report(forecaster: Forecaster, data: SeriesSet, start: Any, log: TrainingLo
 
 def _training_part(data: SeriesSet, start: Any) -> SeriesSet:
     return data if start is None else data.before(start)
-
-
-def _purpose(forecaster: Forecaster, data: SeriesSet, start: Any) -> dict[str, Any]:
-    """What tells a run from others."""
-    arguments = plain_arguments(forecaster, name_of(forecaster.cell))
-    # The device does not change what is trained.
-    arguments = {k: v for k, v in arguments.items() if k != "device"}
-    arrays, _ = to_arrays(data)
-    told = {**arguments, "test": str(start), "processes": started_processes()}
-    return purpose_of("forecast", told, arrays.values())
 
 
 def _command() -> str:

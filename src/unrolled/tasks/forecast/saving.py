@@ -23,8 +23,10 @@ from ..runs import (
     read_config,
     read_tensors,
 )
+from ..training import purpose_of
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted
+from .fitting import name_of
 from .forecaster import Forecaster
 from .linear import LinearForm, LinearPath
 from .model import MakeCell
@@ -81,6 +83,15 @@ def plain_arguments(forecaster: Forecaster, cell: str) -> dict[str, Any]:
         "forcing": None if forcing is None else write_forcing(forcing),
         "optimisation": asdict(forecaster.optimisation),
     }
+
+
+def purpose(forecaster: Forecaster, data: SeriesSet, **further: Any) -> dict[str, Any]:
+    """What tells a run or a study from others: arguments, a digest of the data, and `further`."""
+    arguments = plain_arguments(forecaster, name_of(forecaster.cell))
+    # The device does not change what is trained.
+    told = {name: value for name, value in arguments.items() if name != "device"}
+    arrays, _ = to_arrays(data)
+    return purpose_of("forecast", {**told, **further}, arrays.values())
 
 
 def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ...data import SeriesSet
-from ...data.store import to_arrays
 from ...naming import one_of
 from ...training import Epoch
 from ..space import Choices, Part, Range, Space, corners, parse_space, searchable
-from ..training import INTERRUPTED, purpose_of
+from ..training import INTERRUPTED
 from ..tuning import Report, SearchListener, Trial, Tuned, header, row, search, typed
 from .console import Console
-from .fitting import Listener, name_of
+from .fitting import Listener
 from .forecaster import Forecaster, as_series
 from .options import Modelling
 from .plan import FEW, MANY, Plan
-from .saving import plain_arguments
+from .saving import purpose
 from .scaling import MANY_SERIES
 
 # What may be searched. Losses over another horizon, other quantiles or another validation part
@@ -105,12 +104,13 @@ def tune(
             raise KeyboardInterrupt
         return trial.history_.best.validation["loss"]
 
+    searched = " ".join(f"{name}={part}" for name, part in space.items())
     return search(
         loss,
         space,
         trials,
         None if study is None else Path(study),
-        purpose=_purpose(forecaster, data, space),
+        purpose=purpose(forecaster, data, search=searched),
         seed=forecaster.seed,
         start=_start(forecaster, data, space),
         warm_up=max(1, round(UNPRUNED_SHARE * forecaster.epochs)),
@@ -150,14 +150,6 @@ def _check(forecaster: Forecaster, data: SeriesSet, space: Space) -> None:
         with_parameters(forecaster, {}).fit(data, listener=_UntilSplit())
     except _Ready:
         return
-
-
-def _purpose(forecaster: Forecaster, data: SeriesSet, space: Space) -> dict[str, Any]:
-    arguments = plain_arguments(forecaster, name_of(forecaster.cell))
-    told = {name: value for name, value in arguments.items() if name != "device"}
-    told["search"] = " ".join(f"{name}={part}" for name, part in space.items())
-    arrays, _ = to_arrays(data)
-    return purpose_of("forecast", told, arrays.values())
 
 
 def _start(forecaster: Forecaster, data: SeriesSet, space: Space) -> dict[str, Any]:
