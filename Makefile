@@ -25,8 +25,8 @@ test: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: setup
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/pyright
 
 bench: setup

@@ -16,18 +16,18 @@ from torch.nn import functional as F
 from ..naming import one_of
 from .cell import Cell
 
-NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-}
-
 
 def identity(a: Tensor) -> Tensor:
     """The number itself: no squashing."""
     return a
 
 
+NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "identity": identity,
+}
 # What may squash a memory on its way out.
 EMISSIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "identity": identity}
 

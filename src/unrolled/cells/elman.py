@@ -27,7 +27,7 @@ class Elman(AffineCell):
         input_size: features of x.
         hidden_size: size of h.
         bias: whether the affine maps have biases.
-        nonlinearity: "tanh", "sigmoid" or "relu".
+        nonlinearity: "tanh", "sigmoid", "relu" or "identity".
         layer_norm: normalise the pre-activation, with a gain `weight_norm` [H].
 
     Raises:

@@ -25,11 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..naming import one_of
-from .affine import NONLINEARITIES, identity, nonlinearity_named
+from .affine import NONLINEARITIES, nonlinearity_named
 from .cell import Cell, check_size, draw_uniform
 
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": identity,
     "softmax": partial(torch.softmax, dim=-1),
     **NONLINEARITIES,
 }
@@ -76,7 +75,7 @@ class Jordan(OutputRecurrent):
         input_size: features of x.
         hidden_size: H, size of the hidden layer.
         output_size: O, size of y; default `hidden_size`.
-        nonlinearity: of the hidden layer: "tanh", "sigmoid" or "relu".
+        nonlinearity: of the hidden layer: "tanh", "sigmoid", "relu" or "identity".
         output: of y: "identity", "softmax", "tanh", "sigmoid" or "relu".
 
     Raises:

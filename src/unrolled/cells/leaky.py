@@ -32,7 +32,7 @@ class Leaky(AffineCell):
         hidden_size: size of h.
         bias: whether the affine maps have biases.
         leak: 1 / tau, above 0 and up to 1.
-        nonlinearity: "tanh", "sigmoid" or "relu".
+        nonlinearity: "tanh", "sigmoid", "relu" or "identity".
         elapsed: the time between steps, or "input": the last feature of x is the time since the
             previous step, which the maps do not read.
 

@@ -42,7 +42,7 @@ class LSTM(AffineCell):
         input_size: features of x.
         hidden_size: size of c, and of h where it is not projected.
         bias: whether the affine maps have biases.
-        candidate: what squashes the candidate: "tanh", "sigmoid" or "relu".
+        candidate: what squashes the candidate: "tanh", "sigmoid", "relu" or "identity".
         proj_size: size of h after a projection; 0 for none.
         layer_norm: normalise the pre-activations and the internal state.
         forget_bias: what the forget gate's biases add up to at the start; None to draw them as

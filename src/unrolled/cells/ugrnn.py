@@ -24,7 +24,7 @@ class UGRNN(AffineCell):
         input_size: features of x.
         hidden_size: size of h.
         bias: whether the affine maps have biases.
-        nonlinearity: of the candidate: "tanh", "sigmoid" or "relu".
+        nonlinearity: of the candidate: "tanh", "sigmoid", "relu" or "identity".
         forget_bias: b_fg, added to the update gate's pre-activation and not learned.
 
     Raises:

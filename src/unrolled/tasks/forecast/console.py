@@ -20,7 +20,7 @@ from ...report.training import FORCED
 from ...training import Checkpoint, Epoch, RangeTest, Update
 from ...training.board import Board
 from ...training.machine import started_processes, started_rank
-from ..training import Place
+from ..training import INTERRUPTED, Place
 from .advice import advice_for
 from .card import describe_gain, verdict
 from .fitting import Listener
@@ -210,6 +210,8 @@ class TrainingLog(Listener):
         forecaster.save(self.folder)
         kept = history.best.epoch
         say("ended", f"{history.ended}; epoch {kept} is kept; {history.seconds:.0f} s")
+        if history.ended == INTERRUPTED:
+            say("", "the same command with --resume goes on")
         if remark := describe_gain(forecaster.fitted_):
             say("", remark)
         if backtest is None:
