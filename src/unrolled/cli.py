@@ -29,6 +29,8 @@ from .graph.drawing.forms import feeds_back_output
 from .naming import one_of
 from .nn import Network
 from .tasks import TASKS, commands_of, task_of
+from .training import TrainingFailed
+from .training.machine import started_rank
 
 app = typer.Typer(
     help="Recurrent neural networks: train them on your sequences, predict, understand.",
@@ -187,6 +189,9 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (ValueError, OSError, RuntimeError) as error:
+        # Of several processes that train together all meet the same bad input.
+        if started_rank() > 0 and isinstance(error, (ValueError, TrainingFailed)):
+            return 2
         return _fail(_one_line(error), 2)
     except Exception as error:
         # Usage errors (unknown option, missing argument) know how to say themselves.

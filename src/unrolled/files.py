@@ -5,7 +5,8 @@ A file is written under another name and then renamed: a crash leaves the old fi
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,40 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote has left in a folder."""
+    for beside in folder.glob(".*.*"):
+        if beside.name.rpartition(".")[2].isdigit():
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, refusal: str) -> Iterator[None]:
+    """Keep other processes off a folder, or a file, which is made if it is not there.
+
+    The system lets go of it when this process ends, however it does.
+
+    Raises:
+        ValueError: with `refusal`, if another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        # Windows has no such lock; two processes on one file then disturb each other.
+        yield
+        return
+    how = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, how, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(refusal) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,15 +9,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 import unrolled as ur
 from forecast.tables import hourly, series
 from unrolled import cli
+from unrolled.files import held
 from unrolled.nn import Scheduled
 from unrolled.nn.forcing import InverseSigmoid
 from unrolled.tasks.forecast import Forecaster
+from unrolled.tasks.forecast.console import TrainingLog
 from unrolled.tasks.forecast.model import FeedbackHead
 from unrolled.tasks.runs import read_tensors
 from unrolled.training import Optimisation, TrainingFailed
@@ -164,7 +167,7 @@ def test_the_log_has_a_column_for_the_forced_loss(table, capsys) -> None:
         (["--decoder", "feedback", "--forcing", "techer"], "did you mean 'teacher'"),
         (["--precision", "float16"], 'precision "float16" needs a GPU'),
         (["--schedule", "cosin"], "did you mean 'cosine'"),
-        (["--clip-norm", "-1"], "clip_norm must be above 0"),
+        (["--clip-norm", "-1"], "should be greater than or equal to 0"),
         (["--accumulate", "0"], "accumulate must be a whole number"),
     ],
 )
@@ -209,6 +212,83 @@ def test_resume_without_anything_to_resume(table, capsys) -> None:
     assert sorted(os.listdir("runs")) == ["table-1", "table-2"]
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--season", "12"],
+        ["--past", "none"],
+        ["--freq", "1h", "--min-length", "100"],
+        ["--test", "30"],
+    ],
+)
+def test_another_reading_of_the_table_is_another_run(option, table, capsys) -> None:
+    hourly(steps=24 * 12).with_columns((pl.col("y") * 2).alias("load")).write_csv("table.csv")
+    quick = ["--updates", "4", "--epochs", "1", "--resume"]
+    assert run(capsys, *COMMAND, *SMALL, *quick)[0] == 0
+    _, out, _ = run(capsys, *COMMAND, *SMALL, *quick, *option)
+    assert "resume    no unfinished run of this command" in out
+    assert sorted(os.listdir("runs")) == ["table-1", "table-2"]
+
+
+def test_another_time_of_the_same_values_is_another_run(table, capsys) -> None:
+    quick = ["--updates", "4", "--epochs", "1", "--resume", "--season", "24"]
+    assert run(capsys, *COMMAND, *SMALL, *quick)[0] == 0
+    later = hourly(steps=24 * 12).with_columns(pl.col("time") + pl.duration(days=7))
+    later.write_csv("table.csv")
+    assert "no unfinished run" in run(capsys, *COMMAND, *SMALL, *quick)[1]
+
+
+def test_a_run_that_failed_begins_anew(table, capsys) -> None:
+    ruinous = ["--learning-rate", "1e30", "--clip-norm", "0", "--updates", "40"]
+    status, _, err = run(capsys, *COMMAND, *SMALL, *ruinous)
+    assert status == 2
+    assert "infinite or undefined for 5 updates" in err
+    assert "checkpoint.safetensors" not in os.listdir("runs/table-1")
+    _, out, _ = run(capsys, *COMMAND, *SMALL, *ruinous, "--resume")
+    assert "runs/table-1 has failed: the loss or its gradient was infinite" in out
+    assert "training begins anew" in out
+
+
+def test_two_processes_do_not_train_in_one_folder(table, capsys) -> None:
+    quick = ["--updates", "8", "--epochs", "2"]
+    assert run(capsys, *COMMAND, *SMALL, *quick)[0] == 0
+    metrics = Path("runs/table-1/metrics.json")
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"ended": "running"}))
+    with held(Path("runs/table-1"), "in use by this test"):
+        status, _, err = run(capsys, *COMMAND, *SMALL, *quick, "--resume")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "runs/table-1 is in use by another process that trains" in err
+
+
+class Killed(BaseException):
+    """Nothing hears it."""
+
+
+def test_a_run_that_goes_on_keeps_its_best_weights(table, capsys, monkeypatch) -> None:
+    """It is left twice; what is in the folder is the best so far, never the start again."""
+    quick = ["--updates", "40", "--epochs", "4", "--checkpoint", "0", "--learning-rate", "0.02"]
+    quick += ["--patience", "9", "--seed", "3"]
+    updated = TrainingLog.updated
+
+    def killed_at(last):
+        def dies(self, number, update):
+            updated(self, number, update)
+            if number == last:
+                raise Killed
+
+        monkeypatch.setattr(TrainingLog, "updated", dies)
+
+    weights = []
+    for last in (25, 26):
+        killed_at(last)
+        with pytest.raises(Killed):
+            cli.run([*COMMAND, *SMALL, *quick, "--resume"])
+        weights.append(read_tensors(Path("runs/table-1/model.safetensors")))
+    head = "model.head.linear.weight"
+    assert weights[0][head].any()
+    assert torch.equal(weights[0][head], weights[1][head])
+
+
 LONG = ["--updates", "240", "--epochs", "6", "--patience", "6", "--checkpoint", "0.2"]
 
 
@@ -245,6 +325,20 @@ def test_a_killed_command_goes_on_bit_for_bit(table) -> None:
     logs = [json.loads(Path(n, "table-1/metrics.json").read_text()) for n in ("whole", "killed")]
     assert logs[0]["updates"] == logs[1]["updates"]
     assert logs[0]["test"] == logs[1]["test"]
+
+
+@pytest.mark.slow
+def test_of_several_processes_one_speaks(table) -> None:
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
+    launch += ["--rdzv-endpoint", "localhost:0", "-m", "unrolled"]
+    done = subprocess.run(
+        [sys.executable, *launch, *COMMAND, *SMALL, "--cell", "lsmt"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode != 0
+    assert done.stderr.count("unrolled: cell is 'lsmt'; did you mean 'lstm'?") == 1
 
 
 @pytest.mark.slow

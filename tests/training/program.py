@@ -31,7 +31,7 @@ from unrolled.training import checkpoint as checkpoints
 from unrolled.training.sampling import ContiguousStreams
 from unrolled.training.truncated import TruncatedBPTT
 
-ROWS = 8
+ROWS = 4
 
 
 class Model(nn.Module):
@@ -63,14 +63,14 @@ class Dies(Watcher):
         self._at("writing", self.written)
 
 
-def main(folder: Path, death: str = "", dropout: float = 0.3) -> None:
+def main(folder: Path, death: str = "", dropout: float = 0.3, rows: float = ROWS) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     machine, watcher = Machine(), Dies(death)
     series = torch.randn(4000, 2)
     target = series.sum(1).roll(2, 0)[:, None]
     part = (machine.rank, machine.processes)
-    batches = ContiguousStreams((series, target), ROWS, 10, rotate=True, seed=1, part=part)
+    batches = ContiguousStreams((series, target), int(rows), 10, rotate=True, seed=1, part=part)
     model = Model(dropout)
     stream = TruncatedBPTT(window=20, stride=10).stream(model.layer)
 
@@ -110,4 +110,4 @@ def main(folder: Path, death: str = "", dropout: float = 0.3) -> None:
 
 if __name__ == "__main__":
     given = sys.argv[2:]
-    main(Path(sys.argv[1]), *given[:1], *map(float, given[1:2]))
+    main(Path(sys.argv[1]), *given[:1], *map(float, given[1:3]))

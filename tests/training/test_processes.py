@@ -31,8 +31,8 @@ def share(folder: Path, processes: int, *arguments: str) -> subprocess.Completed
 @pytest.mark.slow
 def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(tmp_path) -> None:
     """Without dropout, which draws other numbers in each process."""
-    for name, processes in {"one": 1, "two": 2}.items():
-        done = share(tmp_path / name, processes, "", "0")
+    for name, processes, rows in (("one", 1, "8"), ("two", 2, "4")):
+        done = share(tmp_path / name, processes, "", "0", rows)
         assert done.returncode == 0, done.stderr
     one, two = (json.loads((tmp_path / n / "log").read_text()) for n in ("one", "two"))
     # The same sums in another order, float32, through 24 updates.
@@ -56,7 +56,7 @@ def test_two_killed_processes_go_on_bit_for_bit(tmp_path) -> None:
     assert not (tmp_path / "killed" / "weights").exists()
     # One process cannot take up what two have left.
     done = share(tmp_path / "killed", 1)
-    assert "written by 2 processes, now there are 1; start as many as before" in done.stderr
+    assert "is of another run (processes 2, not 1); use the same" in done.stderr
     assert share(tmp_path / "killed", 2).returncode == 0
     whole, killed = (read_tensors(tmp_path / name / "weights") for name in ("whole", "killed"))
     for name, tensor in whole.items():

@@ -1,5 +1,6 @@
 """Training that is killed and goes on ends as if nothing had happened, bit for bit."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -43,16 +44,48 @@ def test_a_killed_run_ends_with_the_same_weights_and_log(tmp_path) -> None:
     assert len(logs[0]["updates"]) == 24
 
 
+class Counting:
+    """Batches 1, 2, 3, ..., which can be resumed."""
+
+    def __init__(self):
+        self.number = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.number += 1
+        return self.number
+
+    def state_dict(self):
+        return {"number": self.number}
+
+    def load_state_dict(self, state):
+        self.number = state["number"]
+
+
+def test_batches_that_would_begin_anew_are_refused(tmp_path) -> None:
+    kept = Checkpoint(tmp_path / "c", {})
+    with pytest.raises(CheckpointError, match="those of repeat would begin anew"):
+        train(
+            torch.nn.Linear(2, 1), lambda *_: None, itertools.repeat(1), lambda _: {},
+            TrainingSettings(), checkpoint=kept,
+        )  # fmt: skip
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path) -> None:
-    def go(purpose, model):
+    def go(purpose, model, updates=2):
         kept = Checkpoint(tmp_path / "c", purpose)
         loss = lambda model, batch, progress: model.weight.square().sum()  # noqa: E731
         figures = lambda model: {"loss": 0.0}  # noqa: E731
-        return train(model, loss, [None] * 2, figures, TrainingSettings(1, 2), checkpoint=kept)
+        settings = TrainingSettings(1, updates)
+        return train(model, loss, Counting(), figures, settings, checkpoint=kept)
 
     go({"data": "a", "cell": "lstm"}, torch.nn.Linear(2, 1))
     with pytest.raises(CheckpointError, match=r"another run \(cell lstm, not gru\); use"):
         go({"data": "a", "cell": "gru"}, torch.nn.Linear(2, 1))
+    with pytest.raises(CheckpointError, match=r"another run \(updates 2, not 3\); use"):
+        go({"data": "a", "cell": "lstm"}, torch.nn.Linear(2, 1), updates=3)
     # What is complete needs no batches.
     model = torch.nn.Linear(2, 1)
     log = go({"data": "a", "cell": "lstm"}, model)

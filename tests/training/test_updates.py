@@ -7,13 +7,17 @@ import pytest
 import torch
 from torch import nn
 
+import unrolled as ur
 from unrolled.training import (
+    ContiguousStreams,
     Machine,
     Optimisation,
     Total,
     TrainingFailed,
     TrainingSettings,
+    TruncatedBPTT,
     range_test,
+    train,
 )
 from unrolled.training.settings import SCHEDULES
 from unrolled.training.updates import Updater
@@ -106,9 +110,106 @@ def test_the_batch_that_began_a_row_of_failures_is_named() -> None:
     run = updater(linear(), itertools.cycle(bad), loss=fails)
     for _ in range(4):
         assert run.update().skipped
-    with pytest.raises(TrainingFailed, match=r"first batch of them: first of them; look") as error:
+    with pytest.raises(TrainingFailed, match=r"first batch of them: first of them; look"):
         run.update()
-    assert error.value.batch is bad[0]
+
+
+def test_of_accumulated_batches_the_guilty_one_is_named() -> None:
+    fails = lambda model, batch, progress: model.weight.sum() * batch  # noqa: E731
+    run = updater(
+        linear(), itertools.cycle([1.0, 2.0, math.nan]), Optimisation(accumulate=3), fails
+    )
+    for _ in range(4):
+        assert run.update().skipped
+    with pytest.raises(TrainingFailed, match=r"first batch of them: nan; look"):
+        run.update()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_batch_without_a_valid_step_counts_for_nothing(order) -> None:
+    empty = torch.zeros(4, 3), torch.full((4,), torch.nan)
+    batches, model, alone = [empty, rows(8)], linear(), linear()
+    how = Optimisation(accumulate=2, clip_norm=None)
+    both = updater(model, itertools.cycle([batches[k] for k in order]), how).update()
+    one = updater(alone, itertools.repeat(rows(8)), Optimisation(clip_norm=None)).update()
+    assert (both.loss, both.count) == (pytest.approx(one.loss), one.count)
+    torch.testing.assert_close(model.weight.grad, alone.weight.grad)
+
+
+def test_an_update_without_a_valid_step_is_none() -> None:
+    model = linear()
+    empty = torch.zeros(4, 3), torch.full((4,), torch.nan)
+    run = updater(model, itertools.repeat(empty), weight_decay=0.5)
+    before = model.weight.clone()
+    for _ in range(8):
+        # Not a failure, however many follow one another.
+        update = run.update()
+        assert update.skipped
+        assert update.count == 0
+    assert torch.equal(model.weight, before)
+
+
+def test_a_loss_of_something_else_is_said() -> None:
+    other = linear()
+    of_other = lambda model, batch, progress: other.weight.sum()  # noqa: E731
+    with pytest.raises(TrainingFailed, match="no parameter of the model gets a gradient"):
+        updater(linear(), itertools.repeat(None), loss=of_other).update()
+    of_nothing = lambda model, batch, progress: torch.ones(())  # noqa: E731
+    with pytest.raises(TrainingFailed, match="the loss has no gradient"):
+        updater(linear(), itertools.repeat(None), loss=of_nothing).update()
+
+
+def test_batches_that_end_are_said() -> None:
+    run = updater(linear(), [rows(8)] * 2)
+    run.update(), run.update()
+    with pytest.raises(TrainingFailed, match="the batches ended after update 2"):
+        run.update()
+
+
+def test_the_epoch_weighs_its_updates_by_their_steps() -> None:
+    """One step of loss 0 and a hundred of loss 1: the mean of a step is 100 / 101."""
+    cycle = itertools.cycle([(0.0, 1), (1.0, 100)])
+    loss = lambda model, batch, progress: Total(  # noqa: E731
+        0 * model.weight.sum() + batch[0] * batch[1], torch.tensor(batch[1])
+    )
+    settings = TrainingSettings(epochs=1, updates=2)
+    log = train(linear(), loss, cycle, lambda model: {"loss": 1.0}, settings)
+    assert log.epochs[1].train == pytest.approx(100 / 101)
+
+
+def test_the_scale_of_float16_may_fall_before_anything_fails() -> None:
+    """With a scale of 2^16 and gradients of 1000 the first products overflow float16."""
+
+    class Half(torch.autograd.Function):
+        """A product whose gradient passes through float16, as on a GPU."""
+
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient.half().float()
+
+    model, how = linear(), Optimisation(clip_norm=None)
+    loss = lambda model, batch, progress: Half.apply(model.weight * 1000.0).sum()  # noqa: E731
+    run = updater(model, itertools.repeat(None), how, loss)
+    run.machine.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24)
+    updates = [run.update() for _ in range(12)]
+    skipped = [update.skipped for update in updates]
+    assert sum(skipped) > 5
+    assert not skipped[-1]
+    # Once the scale fits, the gradient is the unscaled one.
+    assert updates[-1].gradient_norm == pytest.approx(1000 * math.sqrt(3), rel=1e-3)
+
+
+def test_two_machines_keep_their_precisions() -> None:
+    first, second = Machine("cpu", "bfloat16"), Machine("cpu")
+    x = torch.ones(2, 2)
+    with first.autocast():
+        assert (x @ x).dtype == torch.bfloat16
+    with second.autocast():
+        assert (x @ x).dtype == torch.float32
 
 
 def test_bfloat16_takes_products_in_it_and_keeps_weights_in_float32() -> None:
@@ -191,6 +292,29 @@ def test_the_range_test_finds_where_the_loss_falls_fastest() -> None:
     # The rates grow by 15 % an update, so that their sum reaches 2 at a rate of about 0.26.
     assert 0.1 < found.suggestion < 0.3
     assert found.rates[found.losses.index(min(found.losses))] == pytest.approx(0.26, rel=0.2)
+
+
+def test_the_range_test_puts_everything_back() -> None:
+    torch.manual_seed(0)
+    layer, series = ur.nn.LSTM(1, 4, batch_first=True), torch.randn(400, 1)
+    batches = ContiguousStreams(series, 4, 10)
+    stream = TruncatedBPTT(10).stream(layer)
+
+    def loss(model, chunk, progress):
+        outputs = stream(chunk.values[0], reset=chunk.reset)
+        return Total((outputs[..., :1] - 1).square().sum(), torch.tensor(outputs[..., 0].numel()))
+
+    loss(layer, next(batches), 0.0)
+    before = [p.clone() for p in layer.parameters()], stream.state_dict(), batches.state_dict()
+    drawn = torch.get_rng_state()
+    found = range_test(layer, loss, batches, carried={"stream": stream})
+    assert 1e-4 < found.suggestion < 1
+    assert all(map(torch.equal, before[0], layer.parameters()))
+    assert all(parameter.grad is None for parameter in layer.parameters())
+    for then, now in zip(before[1]["state"], stream.state_dict()["state"], strict=True):
+        assert torch.equal(then, now)
+    assert batches.state_dict() == before[2]
+    assert torch.equal(torch.get_rng_state(), drawn)
 
 
 def test_the_range_test_says_where_nothing_is_learned() -> None:

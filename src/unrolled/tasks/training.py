@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,15 +18,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from ..files import write_json
-from ..training import Checkpoint, Machine, Optimisation
+from ..files import held, remove_halves, write_json
+from ..training import Checkpoint, Machine, Optimisation, TrainingFailed
 from ..training.checkpoint import first_difference
 from ..training.machine import PRECISIONS
 from ..training.settings import SCHEDULES
 from .runs import METRICS, RunError, new_run_folder, read_json
 
 CHECKPOINT = "checkpoint.safetensors"
-RUNNING, INTERRUPTED = "running", "interrupted"
+RUNNING, INTERRUPTED, FAILED = "running", "interrupted", "failed"
 DEFAULTS = Optimisation()
 
 
@@ -39,9 +40,11 @@ class Optimising:
     warm_up: Annotated[float, typer.Option(help="Share of updates in which it rises.")] = (
         DEFAULTS.warm_up
     )
-    clip_norm: Annotated[float, typer.Option(help="Largest norm of the gradient; 0 for any.")] = 1.0
+    clip_norm: Annotated[
+        float, typer.Option(min=0, help="Largest norm of the gradient; 0 for any.")
+    ] = 1.0
     clip_value: Annotated[
-        float, typer.Option(help="Largest size of each of its numbers; 0 for any.")
+        float, typer.Option(min=0, help="Largest size of each of its numbers; 0 for any.")
     ] = 0.0
     accumulate: Annotated[int, typer.Option(help="Batches an update.")] = 1
     precision: Annotated[str, typer.Option(help=f"Of products: {', '.join(PRECISIONS)}.")] = (
@@ -112,9 +115,26 @@ class Place:
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(self.folder / CHECKPOINT, self.purpose, self.seconds)
 
-    def begin(self) -> None:
-        """Say that a run is under way here."""
-        content = {"command": self.command, "ended": RUNNING, "purpose": self.purpose}
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes off the folder, and say that a run is under way there.
+
+        Raises:
+            ValueError: another process trains there.
+        """
+        refusal = f"{self.folder} is in use by another process that trains; wait for its end"
+        with held(self.folder, refusal):
+            remove_halves(self.folder)
+            self._say(RUNNING)
+            try:
+                yield
+            except TrainingFailed as error:
+                self._say(f"{FAILED}: {error}")
+                (self.folder / CHECKPOINT).unlink(missing_ok=True)
+                raise
+
+    def _say(self, ended: str) -> None:
+        content = {"command": self.command, "ended": ended, "purpose": self.purpose}
         write_json(self.folder / METRICS, content)
 
     def finish(self, metrics: dict[str, Any]) -> None:
@@ -139,9 +159,15 @@ class Found:
     complete: bool = False
 
 
-def purpose_of(task: str, arguments: dict[str, Any], arrays: Iterable[np.ndarray]) -> dict:
-    """What tells a run from others: its task, its arguments, and a digest of its data."""
-    digest = hashlib.sha256()
+def purpose_of(
+    task: str, arguments: dict[str, Any], arrays: Iterable[np.ndarray], beside: Any
+) -> dict[str, Any]:
+    """What tells a run from others: its task, its arguments, and a digest of its data.
+
+    Arguments:
+        beside: what belongs to the data beside their numbers, as JSON holds it.
+    """
+    digest = hashlib.sha256(json.dumps(beside, default=str).encode())
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -162,6 +188,8 @@ def find_unfinished(output: Path, name: str, purpose: dict[str, Any]) -> Found:
         there, unfinished = metrics.get("purpose"), is_unfinished(folder, metrics)
         if there == purpose and unfinished:
             return Found(folder, f"{folder}, which is unfinished")
+        if there == purpose and str(metrics.get("ended")).startswith(FAILED):
+            return Found(None, f"{folder} has {metrics['ended']}; training begins anew")
         if there == purpose:
             return Found(folder, f"{folder} is complete, with the same arguments and data", True)
         if unfinished and not other:
@@ -176,17 +204,18 @@ def is_unfinished(folder: Path, metrics: dict[str, Any]) -> bool:
 
 
 def make_place(
-    found: Path | None, name: str, running: Running, purpose: dict[str, Any], command: str
+    found: Path | None,
+    name: str,
+    running: Running,
+    purpose: dict[str, Any],
+    command: str,
+    machine: Machine,
 ) -> Place:
     """The folder of a run: the one found, or a new one; the same in all processes."""
-    machine = Machine()
     folder = ""
     if machine.is_main:
         folder = str(found or new_run_folder(running.output, name))
-    place = Place(Path(machine.from_main(folder)), purpose, running.checkpoint, command)
-    if machine.is_main:
-        place.begin()
-    return place
+    return Place(Path(machine.from_main(folder)), purpose, running.checkpoint, command)
 
 
 def _newest_first(output: Path, name: str) -> list[Path]:

@@ -35,6 +35,7 @@ import numpy as np
 import torch
 import typer
 
+from ..files import held
 from ..training import TrainingFailed
 from ..training.checkpoint import first_difference
 from .space import Range, Space, combinations, option_name
@@ -304,7 +305,8 @@ def _opened(optuna: Any, path: Path | None, purpose: dict[str, Any]) -> Iterator
         return
     _check_journal(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _held(path):
+    refusal = f"{path} is in use by another search; wait for its end, or use another --study"
+    with held(path, refusal):
         journal = optuna.storages.journal.JournalFileBackend(str(path), _Held())
         storage = optuna.storages.JournalStorage(journal)
         known = optuna.get_all_study_names(storage)
@@ -327,25 +329,6 @@ class _Held:
 
     def release(self) -> None:
         pass
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Keep other searches off a file; the system lets go of it when the process ends."""
-    try:
-        import fcntl
-    except ImportError:
-        # Windows has no such lock; two searches in one file then disturb each other.
-        yield
-        return
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"{path} is in use by another search; wait for its end, or use another --study"
-            ) from None
-        yield
 
 
 def _check_journal(path: Path) -> None:

@@ -19,18 +19,18 @@ class Board:
 
     Arguments:
         folder: the run folder; the events go to `tensorboard` in it.
-        first: the update from which on they are written; what an earlier process wrote after it
-            is hidden.
+        done: the updates after which training goes on; what an earlier process wrote after them
+            is hidden. None where it begins.
 
     Raises:
         ValueError: tensorboard is not installed.
     """
 
-    def __init__(self, folder: Path, first: int = 0):
+    def __init__(self, folder: Path, done: int | None = None):
         check_tensorboard()
         from accelerate.tracking import TensorBoardTracker
 
-        hidden = {"purge_step": first + 1} if first else {}
+        hidden = {} if done is None else {"purge_step": done + 1}
         self.tracker = TensorBoardTracker("tensorboard", folder, **hidden)
         self.tracker.start()
 

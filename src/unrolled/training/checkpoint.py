@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,17 @@ def random_states() -> dict[str, Any]:
         "numpy": np.random.get_state(legacy=False),  # noqa: NPY002, others may draw from it
         "python": random.getstate(),
     }
+
+
+@contextmanager
+def own_random_numbers(seed: int) -> Iterator[None]:
+    """Draw from `seed` on; afterwards all generators go on as if nothing had been drawn."""
+    states = random_states()
+    try:
+        torch.manual_seed(seed)
+        yield
+    finally:
+        set_random_states(states)
 
 
 def set_random_states(states: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,11 +13,11 @@ class Epoch:
     """One row of the log. Epoch 0 is the model before training: it has no training loss.
 
     Attributes:
-        train: mean loss of a step over the epoch's updates.
+        train: mean loss of a step over all steps of the epoch's updates.
         validation: named figures; "loss" is as in training.
         learning_rate: at the epoch's start.
         gradient_norm: mean over updates, before clipping.
-        skipped: updates that were not made, because their loss or gradient was not finite.
+        skipped: updates that were not made: loss or gradient was not finite, or no step valid.
         best: whether no earlier epoch was better on validation.
     """
 
@@ -35,15 +36,17 @@ class Update:
     """One update of the weights.
 
     Attributes:
-        loss: mean of a step.
+        loss: mean of a step; NaN without a valid one.
         gradient_norm: before clipping.
         learning_rate: as it was used.
-        skipped: whether it was not made, because loss or gradient was not finite.
+        count: valid steps.
+        skipped: whether it was not made: loss or gradient was not finite, or no step was valid.
     """
 
     loss: float
     gradient_norm: float
     learning_rate: float
+    count: float = 1.0
     skipped: bool = False
 
 
@@ -66,7 +69,7 @@ class History:
 
     def by_update(self) -> dict[str, list[Any]]:
         """The updates as columns, for a file."""
-        names = ("loss", "gradient_norm", "learning_rate", "skipped")
+        names = ("loss", "gradient_norm", "learning_rate", "count", "skipped")
         return {name: [getattr(update, name) for update in self.updates] for name in names}
 
     def state_dict(self) -> dict[str, Any]:
@@ -81,6 +84,8 @@ class History:
         return History([Epoch(**epoch) for epoch in state["epochs"]], updates=updates)
 
 
-def mean(values: list[float]) -> float:
-    """The mean; NaN of nothing."""
-    return sum(values) / len(values) if values else math.nan
+def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """The mean, weighted if asked; NaN of nothing."""
+    weights = [1.0] * len(values) if weights is None else weights
+    pairs = zip(values, weights, strict=True)
+    return sum(value * weight for value, weight in pairs) / sum(weights) if values else math.nan

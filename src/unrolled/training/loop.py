@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,8 +70,13 @@ class Checkpoint:
 class Watcher:
     """Told of what happens in training; does nothing by itself."""
 
-    def began(self, history: History, update: int) -> None:
-        """Training begins, or goes on after `update` updates; the log is filled as it does."""
+    def began(self, history: History, update: int, best: Mapping[str, Tensor]) -> None:
+        """Training begins, or goes on after `update` updates.
+
+        Arguments:
+            history: the log, which is filled as training goes on.
+            best: the weights that would be kept if it ended here.
+        """
 
     def updated(self, number: int, update: Update) -> None:
         """An update was made, or skipped."""
@@ -111,7 +116,8 @@ def train(
 
     Raises:
         TrainingFailed: several updates in a row had an infinite or undefined loss or gradient.
-        CheckpointError: the file is damaged, or of another purpose.
+        CheckpointError: the file is damaged, or of another purpose; or the batches cannot be
+            resumed.
     """
     device = next(model.parameters()).device
     machine = machine or Machine(device, settings.optimisation.precision)
@@ -119,7 +125,7 @@ def train(
     updater = Updater(model, loss, batches, settings, machine)
     run = _Run(updater, validate, decides, watcher or Watcher(), dict(carried or {}), checkpoint)
     run.take_up()
-    run.watcher.began(run.history, updater.done)
+    run.watcher.began(run.history, updater.done, run.best_weights)
     try:
         run.to_the_end()
     except KeyboardInterrupt:
@@ -150,6 +156,11 @@ class _Run:
         self.carried = carried
         if hasattr(updater.batches, "state_dict"):
             self.carried["batches"] = updater.batches  # pyright: ignore[reportArgumentType]
+        elif checkpoint is not None:
+            raise CheckpointError(
+                "batches must have state_dict and load_state_dict, so that a resumed run goes on "
+                f"where it stopped; those of {type(updater.batches).__name__} would begin anew"
+            )
         self.history = History()
         self.least, self.best_weights = math.inf, _copy(updater.average)
         # Seconds of the running epoch before this process began with it.
@@ -199,7 +210,7 @@ class _Run:
         first = steps[0].learning_rate if steps else self.updater.learning_rate
         return Epoch(
             epoch=number,
-            train=mean([step.loss for step in good]),
+            train=mean([step.loss for step in good], [step.count for step in good]),
             gradient_norm=mean([step.gradient_norm for step in good]),
             skipped=len(steps) - len(good),
             validation=validation,
@@ -210,27 +221,46 @@ class _Run:
 
     def take_up(self) -> None:
         """Take up the state of the checkpoint, if there is one."""
-        if self.checkpoint is None or not self.checkpoint.path.exists():
+        if self.checkpoint is None:
             return
-        state = read_checkpoint(self.checkpoint.path)
+        # The main process alone need see the file.
+        read = self._read(self.checkpoint) if self.machine.is_main else {}
+        read = self.machine.from_main(read)
+        if "refused" in read:
+            raise CheckpointError(read["refused"])
+        if "state" in read:
+            self._set(read["state"])
+
+    def _read(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The state in the file, or why it cannot be taken up; nothing if there is no file."""
+        path = checkpoint.path
+        if not path.exists():
+            return {}
+        try:
+            state = read_checkpoint(path)
+        except CheckpointError as error:
+            return {"refused": str(error)}
         if state["format"] != FORMAT:
-            raise CheckpointError(
-                f"{self.checkpoint.path} was written by another version of unrolled; go on with "
-                "that, or delete it and train from the start"
-            )
-        purpose = dict(self.checkpoint.purpose)
-        if state["purpose"] != purpose:
-            other = first_difference(state["purpose"], purpose)
-            raise CheckpointError(
-                f"{self.checkpoint.path} is of another run ({other}); use the same arguments and "
-                "data, or another folder"
-            )
-        if len(state["own"]) != self.machine.processes:
-            raise CheckpointError(
-                f"{self.checkpoint.path} was written by {len(state['own'])} processes, now there "
-                f"are {self.machine.processes}; start as many as before"
-            )
-        self._set(state)
+            return {
+                "refused": f"{path} was written by another version of unrolled; go on with that, "
+                "or delete it and train from the start"
+            }
+        wanted = self._told(checkpoint)
+        if state["told"] != wanted:
+            other = first_difference(state["told"], wanted)
+            return {
+                "refused": f"{path} is of another run ({other}); use the same arguments and data, "
+                "or another folder"
+            }
+        return {"state": state}
+
+    def _told(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """What must be the same when a run goes on."""
+        settings = asdict(self.settings)
+        how = settings.pop("optimisation")
+        parts = ", ".join(sorted(self.carried))
+        shared = {"processes": self.machine.processes, "carried states": parts}
+        return {**checkpoint.purpose, **settings, **how, **shared}
 
     def _set(self, state: dict[str, Any]) -> None:
         self.updater.load_state_dict(state["updater"])
@@ -265,7 +295,7 @@ class _Run:
         }
         state = {
             "format": FORMAT,
-            "purpose": dict(self.checkpoint.purpose),
+            "told": self._told(self.checkpoint),
             "updater": self.updater.state_dict(),
             "history": self.history.state_dict(),
             "ended": self.history.ended,

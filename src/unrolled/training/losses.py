@@ -188,6 +188,8 @@ def step_by_step(loss: Loss, o: Tensor, targets: Tensor, valid: Tensor | None = 
         TypeError, ValueError: an argument does not fit.
     """
     _check_shapes(loss, o, targets, valid)
+    # Sums of numbers with two or three digits would be no better than these.
+    o = o.float() if o.dtype in (torch.float16, torch.bfloat16) else o
     seen, aims = (o, targets) if valid is None else (o[valid], targets[valid])
     if _is_ours(loss):
         _check_values(loss, seen, aims)

@@ -1,8 +1,11 @@
 """Where training computes: device, precision, and the processes that share the work.
 
 With several processes (`torchrun`) each takes its part of every batch, and the gradients are
-summed, so that all of them make the same update. `accelerate` sets the processes up, knows the
-mixed precision of a device, and scales the loss where float16 needs it.
+summed, so that all of them make the same update. `accelerate` finds out which processes there
+are, and gives each its device.
+
+In mixed precision products are taken in it, weights and sums stay in float32. float16 has so few
+exponents that small gradients would vanish: the loss is scaled up, as far as nothing overflows.
 
 Reference:
     Micikevicius et al., "Mixed precision training", ICLR 2018.
@@ -13,7 +16,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,10 +26,13 @@ from ..naming import one_of
 from .checkpoint import from_bytes, to_bytes
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
+    from accelerate import PartialState
 
-# By what accelerate calls them.
-PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+PRECISIONS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 
 
 class Machine:
@@ -37,6 +43,9 @@ class Machine:
         precision: "float32"; or "bfloat16" or "float16" for matrix products, with weights and
             sums in float32, where the device has it.
 
+    Attributes:
+        scaler: of the loss; it scales in float16 only.
+
     Raises:
         ValueError: an unknown precision, or one that the device lacks.
     """
@@ -44,33 +53,34 @@ class Machine:
     def __init__(self, device: torch.device | str = "cpu", precision: str = "float32"):
         self.device = torch.device(device)
         self.precision = checked_precision(precision, self.device)
-        self.accelerator = _accelerator(self.device, PRECISIONS[precision])
+        self.state = _processes(self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")  # pyright: ignore[reportPrivateImportUsage]
 
     @property
     def processes(self) -> int:
         """How many processes train together."""
-        return self.accelerator.num_processes
+        return self.state.num_processes
 
     @property
     def rank(self) -> int:
         """The number of this process among them, from 0."""
-        return self.accelerator.process_index
+        return self.state.process_index
 
     @property
     def is_main(self) -> bool:
         """Whether this process prints and writes files."""
-        return self.accelerator.is_main_process
+        return self.rank == 0
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Inside, products are taken in the chosen precision."""
-        return self.accelerator.autocast()
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, PRECISIONS[self.precision])
 
     def leave(self) -> None:
         """End the work together; the processes go on by themselves."""
         if self.processes > 1:
-            from accelerate import PartialState
-
-            PartialState().destroy_process_group()
+            self.state.destroy_process_group()
 
     def add_up(self, values: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in place."""
@@ -83,23 +93,32 @@ class Machine:
 
     def from_main(self, state: Any) -> Any:
         """The main process's `state`, in every process; as a checkpoint may hold it."""
-        return self.gathered(state)[0]
+        if self.processes == 1:
+            return state
+        content = self._as_tensor(state) if self.is_main else None
+        size = torch.tensor([0 if content is None else len(content)], device=self.device)
+        torch.distributed.broadcast(size, 0)
+        if content is None:
+            content = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        torch.distributed.broadcast(content, 0)
+        return from_bytes(content.cpu().numpy().tobytes())
 
     def gathered(self, state: Any) -> list[Any]:
         """The states of all processes, in their order; as a checkpoint may hold them."""
         if self.processes == 1:
             return [state]
-        content = torch.frombuffer(bytearray(to_bytes(state)), dtype=torch.uint8)
-        content = content.to(self.device)
+        content = self._as_tensor(state)
         sizes = [torch.zeros(1, dtype=torch.long, device=self.device) for _ in self._all()]
-        own = torch.tensor([len(content)], device=self.device)
-        torch.distributed.all_gather(sizes, own)
+        torch.distributed.all_gather(sizes, torch.tensor([len(content)], device=self.device))
         longest = int(torch.cat(sizes).max())
         padded = torch.cat([content, content.new_zeros(longest - len(content))])
         received = [torch.empty_like(padded) for _ in self._all()]
         torch.distributed.all_gather(received, padded)
         pairs = zip(received, sizes, strict=True)
         return [from_bytes(r[: int(size)].cpu().numpy().tobytes()) for r, size in pairs]
+
+    def _as_tensor(self, state: Any) -> Tensor:
+        return torch.frombuffer(bytearray(to_bytes(state)), dtype=torch.uint8).to(self.device)
 
     def _all(self) -> range:
         return range(self.processes)
@@ -129,16 +148,15 @@ def started_rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def _accelerator(device: torch.device, mixed_precision: str) -> Accelerator:
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, PartialState
+def _processes(device: torch.device) -> PartialState:
+    from accelerate import PartialState
 
     cpu = device.type == "cpu"
-    # The state is the process's, made by the first run; a later one may want another.
-    state = AcceleratorState._shared_state
-    if state and (state["_mixed_precision"] != mixed_precision or state["_cpu"] != cpu):
-        AcceleratorState._reset_state(reset_partial_state=PartialState._shared_state["_cpu"] != cpu)
+    # One for the whole process, made by the first run; a later one may be on another device.
+    shared = PartialState._shared_state
+    if shared and shared["_cpu"] != cpu:
+        PartialState._reset_state()
     with warnings.catch_warnings():
         # Threads are the caller's to choose; accelerate says that it has chosen them.
         warnings.filterwarnings("ignore", message="OMP_NUM_THREADS")
-        return Accelerator(cpu=cpu, mixed_precision=mixed_precision, device_placement=False)
+        return PartialState(cpu=cpu)

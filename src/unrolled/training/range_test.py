@@ -11,18 +11,20 @@ Reference:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import Any
 
-import torch
 from torch import nn
 
+from .checkpoint import random_states, set_random_states
+from .loop import Stateful
 from .machine import Machine
 from .settings import Optimisation, TrainingSettings
-from .updates import BatchLoss, TrainingFailed, Updater
+from .updates import BatchLoss, Updater
 
 LOWEST, HIGHEST = 1e-6, 1.0
 # The batches that every update sees.
@@ -62,11 +64,12 @@ def range_test(
     batches: Iterable[Any],
     updates: int = 100,
     optimisation: Optimisation | None = None,
+    carried: Mapping[str, Stateful] | None = None,
 ) -> RangeTest:
-    """Try learning rates from 1e-6 to 1 on a copy of a model.
+    """Try learning rates from 1e-6 to 1, and put everything back.
 
-    Arguments: as those of `train`; batches are drawn, the model and the random generator of
-    torch stay as they are.
+    Arguments: as those of `train`. The model, what is carried, the random generators and, where
+    they have a state, the batches are afterwards as they were.
 
     Raises:
         ValueError: less than 20 updates, or the loss never falls.
@@ -76,11 +79,32 @@ def range_test(
     how = replace(optimisation or Optimisation(), averaging=0.0, accumulate=BATCHES)
     settings = _Growing(epochs=1, updates=updates, learning_rate=1.0, optimisation=how)
     machine = Machine(next(model.parameters()).device, how.precision)
-    with torch.random.fork_rng():
+    stateful: list[Any] = [*(carried or {}).values()]
+    stateful += [batches] if hasattr(batches, "state_dict") else []
+    with _put_back(model, stateful):
         same = cycle(list(islice(iter(batches), BATCHES)))
-        updater = Updater(deepcopy(model).train(), loss, same, settings, machine)
+        updater = Updater(model.train(), loss, same, settings, machine)
         rates, losses = _grown(updater, updates)
     return RangeTest(rates, losses, _steepest(rates, losses))
+
+
+@contextmanager
+def _put_back(model: nn.Module, stateful: Sequence[Stateful]) -> Iterator[None]:
+    """Leave everything as it was."""
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    states, training = [deepcopy(part.state_dict()) for part in stateful], model.training
+    drawn = random_states()
+    try:
+        yield
+    finally:
+        model.load_state_dict(weights)
+        model.train(training)
+        for name, parameter in model.named_parameters():
+            parameter.grad = gradients[name]
+        for part, state in zip(stateful, states, strict=True):
+            part.load_state_dict(state)
+        set_random_states(drawn)
 
 
 def _grown(updater: Updater, updates: int) -> tuple[list[float], list[float]]:
@@ -88,9 +112,8 @@ def _grown(updater: Updater, updates: int) -> tuple[list[float], list[float]]:
     rates: list[float] = []
     losses: list[float] = []
     for _ in range(updates):
-        try:
-            update = updater.update()
-        except TrainingFailed:
+        update = updater.update()
+        if not math.isfinite(update.loss):
             break
         if update.skipped:
             continue

@@ -71,13 +71,13 @@ class ContiguousStreams:
     Arguments:
         arrays: one array or a tuple of aligned ones, such as (inputs, targets). Each is a tensor
             [N, ...], one long sequence, or a list of tensors [N_i, ...], a collection.
-        batch_size: B, rows of the whole batch.
+        batch_size: b, rows of a chunk; of several processes each has so many.
         steps: k, steps of a chunk.
         rotate: whether every epoch begins at a step drawn at random, the last step followed by
             the first, so that in the long run no step is left out.
         seed: of what is drawn.
-        part: (rank, count), for `count` processes that share the batch: this one's rows are the
-            `rank`-th of `count` equal parts.
+        part: (rank, count), for `count` processes that share a batch of B = count b rows: this
+            one's rows are the `rank`-th of `count` equal parts.
 
     Attributes:
         dropped: N mod B, steps that are left out of an epoch: the last ones.
@@ -99,18 +99,18 @@ class ContiguousStreams:
         part: tuple[int, int] = (0, 1),
     ):
         self._sequences = _Sequences.read(arrays)
-        self._rows = _rows_of(part, batch_size)
+        self._rows, rows = _rows_of(part, batch_size)
         check_size("steps", steps)
         check_size("seed", seed, smallest=0)
         total = self._sequences.total
-        if total < batch_size:
+        if total < rows:
             raise ValueError(
-                f"arrays hold {total} steps, fewer than the {batch_size} rows of the batch; "
+                f"arrays hold {total} steps, fewer than the {rows} rows of the batch; "
                 "choose a smaller batch_size"
             )
-        self.batch_size, self.steps, self.rotate, self.seed = batch_size, steps, rotate, seed
-        self.dropped = total % batch_size
-        self._row_length = total // batch_size
+        self.steps, self.rotate, self.seed, self._all = steps, rotate, seed, rows
+        self.dropped = total % rows
+        self._row_length = total // rows
         self.epoch, self._step = 0, 0
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -150,8 +150,7 @@ class ContiguousStreams:
         return int(np.random.default_rng((self.seed, self.epoch)).integers(self._sequences.total))
 
     def _made_with(self) -> dict[str, Any]:
-        names = ("batch_size", "steps", "rotate", "seed")
-        made = {name: getattr(self, name) for name in names}
+        made = {"rows": self._all, "steps": self.steps, "rotate": self.rotate, "seed": self.seed}
         return {**made, **self._sequences.size()}
 
 
@@ -181,7 +180,7 @@ class RandomSubsequences:
         part: tuple[int, int] = (0, 1),
     ):
         self._sequences = _Sequences.read(arrays)
-        self._rows = _rows_of(part, batch_size)
+        self._rows, self._all = _rows_of(part, batch_size)
         check_size("steps", steps)
         check_size("seed", seed, smallest=0)
         lengths = self._sequences.lengths
@@ -190,7 +189,7 @@ class RandomSubsequences:
                 f"no sequence has {steps} steps, the longest has {lengths.max()}; "
                 "choose smaller steps"
             )
-        self.batch_size, self.steps, self.seed = batch_size, steps, seed
+        self.steps, self.seed = steps, seed
         self.dropped = int((lengths < steps).sum())
         # All subsequences are numbered through, sequence by sequence.
         self._counts = (lengths - steps + 1).clamp(min=0)
@@ -199,14 +198,14 @@ class RandomSubsequences:
 
     @property
     def epoch(self) -> int:
-        return self._chunks * self.batch_size * self.steps // self._sequences.total
+        return self._chunks * self._all * self.steps // self._sequences.total
 
     def __iter__(self) -> Iterator[Chunk]:
         return self
 
     def __next__(self) -> Chunk:
         generator = np.random.default_rng((self.seed, self._chunks))
-        drawn = generator.integers(int(self._ends[-1]), size=self.batch_size)
+        drawn = generator.integers(int(self._ends[-1]), size=self._all)
         number = torch.from_numpy(drawn)[self._rows]
         sequence = torch.searchsorted(self._ends, number, right=True)
         within = number - (self._ends - self._counts)[sequence]
@@ -231,7 +230,7 @@ class RandomSubsequences:
         self._chunks = int(state["chunks"])
 
     def _made_with(self) -> dict[str, Any]:
-        made = {name: getattr(self, name) for name in ("batch_size", "steps", "seed")}
+        made = {"rows": self._all, "steps": self.steps, "seed": self.seed}
         return {**made, **self._sequences.size()}
 
 
@@ -343,20 +342,14 @@ def _check_aligned(name: str, pieces: list[Tensor], other_name: str, others: lis
             )
 
 
-def _rows_of(part: tuple[int, int], batch_size: int) -> slice:
-    """The rows of the batch that are this process's."""
+def _rows_of(part: tuple[int, int], batch_size: int) -> tuple[slice, int]:
+    """The rows of the batch that are this process's, and how many there are in all."""
     check_size("batch_size", batch_size)
     whole = isinstance(part, tuple) and len(part) == 2 and all(isinstance(n, int) for n in part)
     if not whole or not 0 <= part[0] < part[1]:
         raise ValueError(f"part must be (rank, count) with rank from 0 to count - 1, got {part!r}")
     rank, count = part
-    if batch_size % count:
-        raise ValueError(
-            f"batch_size is of all processes together, and must be a multiple of their number, "
-            f"{count}; got {batch_size}"
-        )
-    rows = batch_size // count
-    return slice(rank * rows, (rank + 1) * rows)
+    return slice(rank * batch_size, (rank + 1) * batch_size), count * batch_size
 
 
 def _check_made_alike(

@@ -10,7 +10,7 @@ the update of one batch of both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,16 +30,19 @@ BatchLoss = Callable[[nn.Module, Any, float], Total | Tensor]
 BAD_UPDATES_IN_A_ROW = 5
 
 
+# Below it scaling is not what makes a gradient overflow.
+LEAST_SCALE = 1.0
+
+
 class TrainingFailed(RuntimeError):
-    """Training cannot go on; the message says what happened and what to try.
+    """Training cannot go on; the message says what happened and what to try."""
 
-    Attributes:
-        batch: the first of the batches that failed in a row.
-    """
 
-    def __init__(self, message: str, batch: Any = None):
-        super().__init__(message)
-        self.batch = batch
+class _Drawn(NamedTuple):
+    """A batch, and its loss without a graph."""
+
+    batch: Any
+    total: Total
 
 
 class Updater:
@@ -71,10 +74,9 @@ class Updater:
             betas=(0.9, 0.99),
             weight_decay=settings.weight_decay,
         )
-        self.scaled = machine.accelerator.prepare_optimizer(self.optimiser, device_placement=False)
-        self.done = 0
-        self.failed: list[str] = []
-        self.bad_batch: Any = None
+        self.done, self.failures, self.first_failed = 0, 0, ""
+        # What losses are divided by before the backward pass: the steps of the last update.
+        self.size = 1.0
 
     @property
     def average(self) -> nn.Module:
@@ -87,67 +89,83 @@ class Updater:
         return self.settings.learning_rate * self.settings.rate_at(self.done)
 
     def update(self) -> Update:
-        """One update, or none where its loss or gradient is not finite.
+        """One update, or none where loss or gradient is not finite, or no step is valid.
 
         Raises:
-            TrainingFailed: there were too many of those in a row.
+            TrainingFailed: there were too many in a row that were not finite; or nothing in the
+                model learns.
         """
         rate = self.learning_rate
         self.optimiser.param_groups[0]["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        loss, batch = self._gradient()
+        drawn = [self._added() for _ in range(self.how.accumulate)]
+        loss, count = self._shared([each.total for each in drawn])
         norm = self._clipped()
-        finite = bool(torch.isfinite(loss) & torch.isfinite(norm))
-        if finite or self.machine.accelerator.scaler is not None:
-            # Where the loss is scaled, the scaler itself leaves out what is not finite, and
-            # scales less from then on.
-            self.scaled.step()
-        if finite:
+        made = bool(torch.isfinite(loss) & torch.isfinite(norm)) and count > 0
+        scale = self.machine.scaler.get_scale()
+        if made:
+            self.machine.scaler.step(self.optimiser)
             self.averaged.update_parameters(self.model)
-        self._count(finite, batch)
-        self.done += 1
-        return Update(loss.item(), norm.item(), rate, not finite)
+        # Where the scaled gradient has overflown, the loss is scaled less from now on.
+        if self._gradients():
+            self.machine.scaler.update()
+        overflown = bool(torch.isfinite(loss)) and scale > LEAST_SCALE
+        self._count(made or count == 0 or overflown, drawn)
+        self.done, self.size = self.done + 1, max(1.0, count)
+        return Update(loss.item(), norm.item(), rate, count, not made)
 
-    def _gradient(self) -> tuple[Tensor, Any]:
-        """Leave the gradient of an update in the parameters; its mean loss, and a batch."""
-        progress = self.settings.progress_at(self.done)
-        totals: list[Total] = []
-        for _ in range(self.how.accumulate):
-            batch = next(self.draws)
-            with self.machine.autocast():
-                total = as_total(self.loss(self.model, batch, progress))
-            # By the first count, so that the numbers are of the size of a mean in float16 too.
-            first = totals[0].count if totals else total.count.detach().clamp(min=1)
-            self.machine.accelerator.backward(total.total / first)
-            totals.append(Total(total.total.detach(), first if not totals else total.count))
-        return self._shared(totals), batch
+    def _added(self) -> _Drawn:
+        """Add the gradient of one more batch to those in the parameters."""
+        batch = self._next()
+        with self.machine.autocast():
+            loss = self.loss(self.model, batch, self.settings.progress_at(self.done))
+        total, count = as_total(loss)
+        if total.requires_grad:
+            # A number of the size of a mean, which fits into float16 too.
+            self.machine.scaler.scale(total / self.size).backward()
+        elif count > 0:
+            raise TrainingFailed(
+                "the loss has no gradient with respect to anything; it must be computed, with "
+                "gradients, from the model that it is given"
+            )
+        return _Drawn(batch, Total(total.detach(), count))
 
-    def _shared(self, totals: list[Total]) -> Tensor:
-        """Weigh the gradients by all steps of all processes; the mean loss over them."""
-        first = totals[0].count
+    def _next(self) -> Any:
+        try:
+            return next(self.draws)
+        except StopIteration:
+            raise TrainingFailed(
+                f"the batches ended after update {self.done}; training takes an endless supply, "
+                "as those of training.sampling are"
+            ) from None
+
+    def _shared(self, totals: list[Total]) -> tuple[Tensor, float]:
+        """Weigh the gradients by all steps of all processes; the mean loss, and over how many."""
         loss = torch.stack([total.total for total in totals]).sum()
-        count = torch.stack([total.count for total in totals]).sum().to(loss.dtype).clamp(min=1)
-        if len(totals) == 1 and self.machine.processes == 1:
-            return loss / count
-        if self.machine.processes == 1:
-            for gradient in self._gradients():
-                gradient.mul_(first / count)
-            return loss / count
-        # Another process may have a gradient where this one has none.
+        count = torch.stack([total.count.to(loss.dtype) for total in totals]).sum()
         learning = [p for p in self.model.parameters() if p.requires_grad]
-        found = loss.new_tensor([float(p.grad is not None) for p in learning])
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad * first for p in learning]
-        self.machine.add_up([*gradients, loss, count, found])
-        for parameter, gradient, somewhere in zip(learning, gradients, found, strict=True):
-            parameter.grad = gradient.div_(count) if somewhere else None
-        return loss / count
+        if self.done == 0 and count > 0 and all(p.grad is None for p in learning):
+            raise TrainingFailed(
+                "no parameter of the model gets a gradient from the loss; it must be computed "
+                "from the very model that it is given"
+            )
+        if self.machine.processes > 1:
+            # Another process may have a gradient where this one has none.
+            found = loss.new_tensor([float(p.grad is not None) for p in learning])
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
+            self.machine.add_up([*gradients, loss, count, found])
+            for parameter, gradient, somewhere in zip(learning, gradients, found, strict=True):
+                parameter.grad = gradient if somewhere else None
+        for gradient in self._gradients():
+            gradient.mul_(self.size / count.clamp(min=1))
+        return loss / count, count.item()
 
     def _gradients(self) -> list[Tensor]:
         return [p.grad for p in self.model.parameters() if p.grad is not None]
 
     def _clipped(self) -> Tensor:
         """Clip the gradients; their norm before that."""
-        self.machine.accelerator.unscale_gradients()
+        self.machine.scaler.unscale_(self.optimiser)
         norm = get_total_norm(self._gradients())
         after = norm
         if self.how.clip_value is not None:
@@ -157,47 +175,59 @@ class Updater:
             clip_grads_with_norm_(self.model.parameters(), self.how.clip_norm, after)
         return norm
 
-    def _count(self, finite: bool, batch: Any) -> None:
-        if finite:
-            self.failed, self.bad_batch = [], None
+    def _count(self, good: bool, drawn: list[_Drawn]) -> None:
+        """Keep count of failures in a row, and of the first batch of them."""
+        if good:
+            self.failures, self.first_failed = 0, ""
             return
-        if not self.failed:
-            self.bad_batch = batch
-        self.failed.append(" ".join(str(batch).split()))
-        if len(self.failed) < BAD_UPDATES_IN_A_ROW:
+        if not self.failures:
+            self.first_failed = self._culprit(drawn)
+        self.failures += 1
+        if self.failures < BAD_UPDATES_IN_A_ROW:
             return
         raise TrainingFailed(
-            f"the loss or its gradient was infinite or undefined for {len(self.failed)} updates "
-            f"in a row, up to update {self.done + 1}; the first batch of them: "
-            f"{_shortened(self.failed[0])}; look for extreme values there, or try a smaller "
-            "learning rate",
-            self.bad_batch,
+            f"the loss or its gradient was infinite or undefined for {self.failures} updates in a "
+            f"row, up to update {self.done + 1}; the first batch of them: "
+            f"{_shortened(self.first_failed)}; look for extreme values there, or try a smaller "
+            "learning rate"
         )
+
+    def _culprit(self, drawn: list[_Drawn]) -> str:
+        """The first batch, of all processes, whose loss is not finite; else the first one."""
+        bad = [each.batch for each in drawn if not torch.isfinite(each.total.total)]
+        own = {"bad": str(bad[0]) if bad else "", "first": str(drawn[0].batch)}
+        every = self.machine.gathered(own)
+        told = [state["bad"] for state in every if state["bad"]] or [every[0]["first"]]
+        return " ".join(told[0].split())
 
     def state_dict(self) -> dict[str, Any]:
         """What all processes share."""
-        scaler = self.machine.accelerator.scaler
         return {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "scaler": None if scaler is None else scaler.state_dict(),
+            "scaler": self.machine.scaler.state_dict(),
             "done": self.done,
-            "failed": self.failed,
+            "size": self.size,
+            "failures": self.failures,
+            "first_failed": self.first_failed,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
-        if self.machine.accelerator.scaler is not None and state["scaler"]:
-            self.machine.accelerator.scaler.load_state_dict(state["scaler"])
-        self.done, self.failed = state["done"], state["failed"]
+        if state["scaler"]:
+            self.machine.scaler.load_state_dict(state["scaler"])
+        self.done, self.size = state["done"], state["size"]
+        self.failures = state["failures"]
+        self.first_failed = state["first_failed"]
 
 
 def as_total(loss: Total | Tensor) -> Total:
-    """A `Total`; a mean alone counts as one step."""
-    return loss if isinstance(loss, Total) else Total(loss, torch.ones_like(loss.detach()))
+    """A `Total`, in float32 or better; a mean alone counts as one step."""
+    total, count = loss if isinstance(loss, Total) else (loss, torch.ones_like(loss.detach()))
+    return Total(total.to(torch.promote_types(total.dtype, torch.float32)), count)
 
 
 def _average(decay: float) -> Callable[[Any, Any, Any], None]:

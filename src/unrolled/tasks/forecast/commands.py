@@ -63,7 +63,9 @@ def train(
     forecaster = modelling.forecaster(data, optimising.optimisation())
     if suggest_lr:
         part = _training_part(data, test_start(test, data, forecaster.horizon))
-        Console(running.quiet).suggested(forecaster.suggest_learning_rate(part))
+        found = forecaster.suggest_learning_rate(part)
+        if started_rank() == 0:
+            Console(running.quiet).suggested(found)
         return
     train_and_report(forecaster, data, test, running)
 
@@ -148,12 +150,12 @@ def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running
             console.plain(str(found.folder))
         machine.leave()
         return
-    place = lambda: make_place(found.folder, name, running, purposed, _command())  # noqa: E731
+    place = lambda: make_place(found.folder, name, running, purposed, _command(), machine)  # noqa: E731
     with TrainingLog(console, data, start, place, running.tensorboard and is_main) as log:
         forecaster.fit(part, listener=log)
-    machine.leave()
-    if is_main:
-        _report(forecaster, data, start, log)
+        machine.leave()
+        if is_main:
+            _report(forecaster, data, start, log)
 
 
 def _report(forecaster: Forecaster, data: SeriesSet, start: Any, log: TrainingLog) -> None:

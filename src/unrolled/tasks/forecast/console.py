@@ -6,6 +6,7 @@ only the rows.
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ class Console:
 
     def suggested(self, found: RangeTest) -> None:
         """The losses of a range test, and the learning rate that it suggests."""
+        if self.quiet:
+            self.plain(f"{found.suggestion:.1e}")
+            return
         self.line("rate", f"{'loss':>10}")
         for place in np.linspace(0, len(found.rates) - 1, ROWS_OF_RANGE_TEST).round().astype(int):
             self.plain(f"{found.rates[place]:>9.1e}{found.losses[place]:>11.4f}")
@@ -126,6 +130,8 @@ class TrainingLog(Listener):
         self.make_place, self.wants_board = make_place, board
         self.is_main = started_rank() == 0
         self.board: Board | None = None
+        # What keeps other processes off the run folder.
+        self.held = ExitStack()
         self.advice: list[str] = []
         self.progress = Progress(
             TextColumn("training"),
@@ -139,10 +145,11 @@ class TrainingLog(Listener):
     def __enter__(self) -> "TrainingLog":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self.progress.stop()
         if self.board:
             self.board.close()
+        self.held.__exit__(*error)
 
     @property
     def folder(self) -> Path:
@@ -168,24 +175,29 @@ class TrainingLog(Listener):
             say("shared", f"by {processes} processes, batches of {processes} x {size}")
         self.place = self.make_place()
         if self.is_main:
+            self.held.enter_context(self.place.held())
+        # A run that goes on has better weights there than those of the start.
+        goes_on = self.place.checkpoint.path.exists()
+        if self.is_main and not goes_on:
             forecaster.save(self.folder)
         forced = f"{'forced':>8}" if forecaster.fitted_.model.feeds_back else ""
         header = f"{'train':>7}{'val':>8}{forced}{'val MASE':>10}{'lr':>10}{'grad':>8}{'s':>7}"
         say("epoch", header)
         self.task = self.progress.add_task("training", total=forecaster.plan_.updates)
         self.progress.start()
-        if self.wants_board:
+        if self.wants_board and not goes_on:
             self.board = Board(self.folder)
 
     def checkpoint(self, forecaster: Forecaster) -> Checkpoint:
         return self.place.checkpoint
 
     def resumed(self, forecaster: Forecaster, update: int) -> None:
+        if self.is_main:
+            forecaster.save(self.folder)
         for epoch in forecaster.history_.epochs:
             self._row(epoch)
         self.console.line("resumed", f"after update {update:,} of {forecaster.plan_.updates:,}")
-        if self.board:
-            self.board.close()
+        if self.wants_board:
             self.board = Board(self.folder, update)
 
     def updated(self, number: int, update: Update) -> None:

@@ -8,13 +8,14 @@ Shapes: N series.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...cells import BY_NAME
 from ...data import SeriesSet
@@ -65,7 +66,7 @@ class Listener:
         """The model is built and stands at its start; training begins."""
 
     def resumed(self, forecaster: Forecaster, update: int) -> None:
-        """Training goes on after an update, from a checkpoint."""
+        """Training goes on after an update, from a checkpoint; `fitted_` holds the best so far."""
 
     def updated(self, number: int, update: Update) -> None:
         """One update of the weights was made, or skipped."""
@@ -84,10 +85,14 @@ class _Watcher(Watcher):
     def __init__(self, owner: Forecaster, listener: Listener):
         self.owner, self.listener = owner, listener
 
-    def began(self, history: History, update: int) -> None:
-        self.owner.history_ = history
-        if update or history.epochs:
-            self.listener.resumed(self.owner, update)
+    def began(self, history: History, update: int, best: Mapping[str, Tensor]) -> None:
+        owner = self.owner
+        owner.history_ = history
+        if history.epochs:
+            model = deepcopy(owner.fitted_.model)
+            model.load_state_dict(best)
+            owner.fitted_ = replace(owner.fitted_, model=model)
+            self.listener.resumed(owner, update)
 
     def updated(self, number: int, update: Update) -> None:
         self.listener.updated(number, update)

@@ -28,6 +28,7 @@ from ...naming import one_of
 from ...nn import Scheduled
 from ...nn.forcing import known_forcing, parse_forcing
 from ...training import History, Optimisation, RangeTest, range_test
+from ...training.checkpoint import own_random_numbers
 from ...training.machine import checked_precision
 from ...unroll import unroll
 from .fitted import Fitted, recent
@@ -169,8 +170,7 @@ class Forecaster(BaseEstimator):
         self.split_ = self._split(data)
         # The caller's random numbers go on as if nothing had happened.
         listener.started(self)
-        with torch.random.fork_rng(), few_threads(len(data) < MANY_SERIES):
-            torch.manual_seed(self.seed)
+        with own_random_numbers(self.seed), few_threads(len(data) < MANY_SERIES):
             Fit(self, data, self.split_).run(listener)
         return self
 
@@ -312,8 +312,7 @@ class Forecaster(BaseEstimator):
         data = self.long_enough(as_series(data))
         self.split_ = self._split(data)
         trial = Forecaster(**self.get_params(deep=False))
-        with torch.random.fork_rng(), few_threads(len(data) < MANY_SERIES):
-            torch.manual_seed(self.seed)
+        with own_random_numbers(self.seed), few_threads(len(data) < MANY_SERIES):
             objective, model = Fit(trial, data, self.split_).prepared()
             batches = objective.batches(self.batch_size, self.seed)
             return range_test(model, objective.loss, batches, updates, self.optimisation)

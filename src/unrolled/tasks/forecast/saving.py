@@ -90,8 +90,9 @@ def purpose(forecaster: Forecaster, data: SeriesSet, **further: Any) -> dict[str
     arguments = plain_arguments(forecaster, name_of(forecaster.cell))
     # The device does not change what is trained.
     told = {name: value for name, value in arguments.items() if name != "device"}
-    arrays, _ = to_arrays(data)
-    return purpose_of("forecast", {**told, **further}, arrays.values())
+    arrays, beside = to_arrays(data)
+    roles = {name: value for name, value in data.schema.to_dict().items() if name not in told}
+    return purpose_of("forecast", {**told, **roles, **further}, arrays.values(), beside)
 
 
 def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:
