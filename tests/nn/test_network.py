@@ -10,6 +10,7 @@ import unrolled as ur
 from engines.agreement import assert_alike
 from unrolled.cells.jordan import OutputRecurrent
 from unrolled.nn import FeedBack, Network, Scheduled
+from unrolled.nn.feedback import fed_on
 
 # float64, some hundred roundings of numbers of size 1, summed in another order.
 EXACT = {"rtol": 1e-11, "atol": 1e-12}
@@ -256,6 +257,29 @@ def test_a_reset_begins_a_sequence_anew(make, engine) -> None:
     ]
     torch.testing.assert_close(run.o[0], torch.cat(parts[:2]), **EXACT)
     torch.testing.assert_close(run.o[1], torch.cat(parts[2:]), **EXACT)
+
+
+# Runs that go on where others have ended
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("at", range(1, T))
+def test_two_runs_are_one(kind, at) -> None:
+    """Teacher forcing of a sequence in two parts; one sequence ends in the first of them."""
+    network = Network(KINDS[kind][0]()).double()
+    x, truth, lengths = _double(B, T, I), _double(B, T, O), torch.tensor([T, at, at - 1])
+    whole = network.run(x, None, lengths, targets=truth, forcing="teacher").o
+    truth[2, at - 1 :] = torch.nan
+    early, late = lengths.clamp(max=at), (lengths - at).clamp(min=0)
+    first = network.run(x[:, :at], None, early, targets=truth[:, :at], forcing="teacher")
+    state = fed_on(network.cell, first.final, truth[:, at - 1], "teacher", early == at)
+    assert torch.equal(state[0][:2], truth[:2, at - 1])
+    assert torch.equal(state[0][2], first.final[0][2])
+    second = network.run(x[:, at:], state, late, targets=truth[:, at:], forcing="teacher")
+    parts = torch.cat([first.o, second.o], dim=1)
+    torch.testing.assert_close(parts, whole, **EXACT)
+    ours, theirs = (_gradients(o, *network.parameters()) for o in (parts, whole))
+    torch.testing.assert_close(ours, theirs, **EXACT)
 
 
 # Graphs and back-propagation through time

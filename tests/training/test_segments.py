@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 
 import unrolled as ur
-from unrolled.nn import Network
+from unrolled.nn import FeedBack, Network, Scheduled
 from unrolled.training.losses import cross_entropy, squared_error
 from unrolled.training.segments import CheckpointedBPTT, FullBPTT
 from unrolled.training.truncated import TruncatedBPTT
@@ -90,6 +90,84 @@ def test_checkpoints_change_no_gradient(name, steps, segment, padded, cut) -> No
     found = _losses_and_gradients(CheckpointedBPTT(segment), model, x, targets, **arguments)
     expected = _losses_and_gradients(FullBPTT(), model, x, targets, **arguments)
     _assert_same(found, expected, **CLOSE)
+
+
+FED = {
+    "Jordan": lambda: Network(ur.cells.Jordan(I, H, O, output="softmax")),
+    "FeedBack": lambda: Network(FeedBack(ur.cells.LSTM(I + O, H), O, "softmax")),
+}
+
+
+def _by_hand(network, x, targets, own, reset, valid):
+    """The loss where step t reads y(t-1) of its own, if `own` [B, T], or the truth."""
+    fresh = network.cell.initial_state(B, dtype=x.dtype)
+    truth, state, total = F.one_hot(targets, O).to(x), fresh, torch.zeros(())
+    for t in range(x.shape[1]):
+        if t:
+            y = torch.where(own[:, t, None], state[0], truth[:, t - 1])
+            state = (y, *state[1:])
+        pairs = zip(fresh, state, strict=True)
+        state = tuple(torch.where(reset[:, t, None], a, b) for a, b in pairs)
+        *state, o = network.step(x[:, t], *state)
+        each = F.cross_entropy(o, targets[:, t], reduction="none")
+        total = total + (each * valid[:, t]).sum()
+    return total
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    name=st.sampled_from(list(FED)),
+    steps=st.integers(1, 11),
+    segment=st.one_of(st.none(), st.integers(1, 12)),
+    p=st.sampled_from([0, 0.4, 1]),
+    seed=st.integers(0, 99),
+)
+def test_forcing_is_the_loop_by_hand(name, steps, segment, p, seed) -> None:
+    """The choices as they are drawn: those within a segment, then that of the step behind it."""
+    torch.manual_seed(seed)
+    network, x = FED[name]().double(), torch.randn(B, steps, I).double()
+    targets, reset = torch.randint(O, (B, steps)), torch.rand(B, steps) < 0.2
+    lengths = torch.randint(0, steps + 1, (B,))
+    valid = torch.arange(steps) < lengths[:, None]
+    padded, aims = x.masked_fill(~valid[..., None], torch.nan), targets.masked_fill(~valid, -100)
+    parameters = list(network.parameters())
+    for regime in (FullBPTT(), CheckpointedBPTT(segment)):
+        size = segment or math.isqrt(steps - 1) + 1
+        size = steps if isinstance(regime, FullBPTT) else size
+        own = torch.zeros(B, steps + size).bool()
+        torch.manual_seed(seed)
+        for first in range(0, steps, size) if p else ():
+            end = min(first + size, steps)
+            own[:, first + 1 : end] = (torch.rand(B, end - first) < p)[:, 1:]
+            own[:, end] = torch.rand(B, 1)[:, 0] < p
+        loss = _by_hand(network, x, targets, own, reset, valid)
+        expected = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        torch.manual_seed(seed)
+        (total,) = regime.losses(
+            network, cross_entropy, padded, aims, lengths, reset, forcing=Scheduled(p)
+        )
+        torch.rand(7)
+        found = torch.autograd.grad(
+            total.total, parameters, allow_unused=True, materialize_grads=True
+        )
+        torch.testing.assert_close(total.total, loss, check_dtype=False, **CLOSE)
+        _assert_same(found, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("name", FED)
+def test_teacher_forcing_is_one_run(name) -> None:
+    network, x = FED[name]().double(), torch.randn(B, T, I).double()
+    targets, state = torch.randint(O, (B, T)), network.cell.initial_state(B)
+    state = tuple(torch.randn_like(s).double().requires_grad_() for s in state)
+    o = network.run(x, state, targets=targets, forcing="teacher", engine="eager").o
+    loss = F.cross_entropy(o.flatten(0, 1), targets.flatten(), reduction="sum")
+    expected = torch.autograd.grad(loss, [*network.parameters(), *state])
+    for regime in (FullBPTT(), CheckpointedBPTT(), CheckpointedBPTT(3)):
+        for forcing in ("teacher", Scheduled(0)):
+            arguments = {"state": state, "forcing": forcing}
+            total, found = _losses_and_gradients(regime, network, x, targets, **arguments)
+            torch.testing.assert_close(total.total, loss, **CLOSE)
+            _assert_same(found, expected, **CLOSE)
 
 
 def test_a_state_that_is_given_has_a_gradient() -> None:

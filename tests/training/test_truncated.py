@@ -1,19 +1,15 @@
 """Truncated BPTT against its definition: L(t) of a part, by autograd, from a state that is held."""
 
-import io
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
-from torch.utils._pytree import tree_leaves
 
 import unrolled as ur
-from unrolled.nn import Network
+from unrolled.nn import FeedBack, Network, Scheduled
 from unrolled.training.losses import cross_entropy, squared_error
-from unrolled.training.stateful import run_statefully
 from unrolled.training.truncated import TruncatedBPTT
 
 B, T, I, H, O = 3, 9, 4, 5, 6  # noqa: E741, the textbook's letters
@@ -54,12 +50,21 @@ def _parts(steps, stride):
     return [(t, min(t + stride, steps)) for t in range(0, steps, stride)]
 
 
-def _by_definition(network, x, targets, window, stride, reset=None, valid=None):
-    """The loss of every part and its gradients, one step of the network at a time."""
+def _by_definition(
+    network, x, targets, window, stride, reset=None, valid=None, truth=None, own=None
+):
+    """The loss of every part and its gradients, one step of the network at a time.
+
+    With `truth` [B, T, O] step t reads that of step t - 1 as y, its own where `own` [B, T] is true.
+    """
     names = list(network.state_sizes)
     fresh = lambda: network.cell.initial_state(B, dtype=x.dtype)  # noqa: E731
 
     def step(t, state):
+        if truth is not None and t:
+            fed = truth[:, t - 1]
+            y = fed if own is None else torch.where(own[:, t, None], state[0], fed)
+            state = (y, *state[1:])
         if reset is not None:
             pairs = zip(fresh(), state, strict=True)
             state = tuple(torch.where(reset[:, t, None], a, b) for a, b in pairs)
@@ -77,7 +82,10 @@ def _by_definition(network, x, targets, window, stride, reset=None, valid=None):
         for t in range(start, end):
             state, o = step(t, state)
             if t >= first:
-                each = F.cross_entropy(o, targets[:, t].clamp(min=0), reduction="none")
+                if targets.is_floating_point():
+                    each = 0.5 * (o - targets[:, t]).square().sum(-1)
+                else:
+                    each = F.cross_entropy(o, targets[:, t], reduction="none")
                 total = total + (each if valid is None else each * valid[:, t]).sum()
         parameters = list(network.parameters())
         gradients = torch.autograd.grad(total, parameters, allow_unused=True)
@@ -167,6 +175,98 @@ def test_any_window_and_stride_is_the_definition(name, steps, sizes, share, padd
     assert counts == [int(inside[:, a:b].sum()) for a, b in _parts(steps, sizes[1])]
 
 
+FED = {
+    "Jordan": lambda output: ur.cells.Jordan(I, H, O, output=output),
+    "FeedBack": lambda output: FeedBack(ur.cells.LSTM(I + O, H), O, output),
+}
+
+
+def _to_be_fed(output, steps):
+    """A loss, targets for it, and the values of y that these stand for."""
+    if output == "softmax":
+        targets = torch.randint(O, (B, steps))
+        return cross_entropy, targets, F.one_hot(targets, O).double()
+    targets = torch.randn(B, steps, O).double()
+    return squared_error, targets, targets
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(list(FED)),
+    output=st.sampled_from(["softmax", "identity"]),
+    steps=st.integers(1, 12),
+    sizes=st.integers(1, 12).flatmap(lambda w: st.tuples(st.just(w), st.integers(1, w))),
+    share=st.sampled_from([0.0, 0.3]),
+    padded=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_teacher_forcing_in_parts_is_the_definition(
+    name, output, steps, sizes, share, padded, seed
+) -> None:
+    torch.manual_seed(seed)
+    network, x = Network(FED[name](output)).double(), torch.randn(B, steps, I).double()
+    loss, targets, truth = _to_be_fed(output, steps)
+    reset = torch.rand(B, steps) < share if share else None
+    lengths = torch.randint(0, steps + 1, (B,)) if padded else None
+    valid = None if lengths is None else torch.arange(steps) < lengths[:, None]
+    expected = _by_definition(network, x, targets, *sizes, reset, valid, truth)
+    if valid is not None:
+        # What stands beyond the lengths must not count.
+        x = x.masked_fill(~valid[..., None], torch.nan)
+        targets = targets.clone()
+        targets[~valid] = torch.nan if output == "identity" else -100
+    totals = TruncatedBPTT(*sizes).losses(
+        network, loss, x, targets, lengths, reset, forcing="teacher"
+    )
+    _assert_same([_gradients(network, total) for total in totals], expected, **CLOSE)
+
+
+@pytest.mark.parametrize("name", FED)
+def test_the_parts_of_teacher_forcing_are_one_run(name) -> None:
+    """A window of all steps has the gradient of one run; a Jordan network has it in any parts."""
+    network, (x, _) = Network(FED[name]("identity")).double(), _batch()
+    loss, targets, _ = _to_be_fed("identity", T)
+    o = network.run(x, targets=targets, forcing="teacher", engine="eager").o
+    whole = 0.5 * (o - targets).square().sum()
+    expected = [g.clone() for g in torch.autograd.grad(whole, list(network.parameters()))]
+    for regime in (TruncatedBPTT(T), *([TruncatedBPTT(3, 2)] if name == "Jordan" else [])):
+        totals = list(regime.losses(network, loss, x, targets, forcing="teacher"))
+        found = _gradients(network, sum(totals[1:], totals[0]))
+        _assert_same([found], [(whole.detach(), expected)], **CLOSE)
+
+
+@pytest.mark.parametrize(("p", "same"), [(0, "teacher"), (1, "free")])
+@pytest.mark.parametrize("name", FED)
+def test_the_ends_of_scheduled_sampling(name, p, same) -> None:
+    network, (x, _) = Network(FED[name]("softmax")).double(), _batch()
+    loss, targets, _ = _to_be_fed("softmax", T)
+    found, expected = (
+        [
+            _gradients(network, total)
+            for total in TruncatedBPTT(5, 2).losses(network, loss, x, targets, forcing=forcing)
+        ]
+        for forcing in (Scheduled(p), same)
+    )
+    _assert_same(found, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, T])
+@pytest.mark.parametrize("name", FED)
+def test_scheduled_sampling_in_parts_is_the_definition(name, stride) -> None:
+    """The choices as they are drawn: those within a part, then that of the step behind it."""
+    network, (x, _) = Network(FED[name]("identity")).double(), _batch()
+    loss, targets, truth = _to_be_fed("identity", T)
+    torch.manual_seed(3)
+    own = torch.zeros(B, T + 1).bool()
+    for first, end in _parts(T, stride):
+        own[:, first + 1 : end] = (torch.rand(B, end - first) < 0.4)[:, 1:]
+        own[:, end] = torch.rand(B, 1)[:, 0] < 0.4
+    expected = _by_definition(network, x, targets, stride, stride, truth=truth, own=own)
+    torch.manual_seed(3)
+    totals = TruncatedBPTT(stride).losses(network, loss, x, targets, forcing=Scheduled(0.4))
+    _assert_same([_gradients(network, total) for total in totals], expected, **CLOSE)
+
+
 @pytest.mark.parametrize("engine", ["native", "eager"])
 def test_engines_agree(engine) -> None:
     """Both against the definition, by torch.nn.LSTM from a state that is detached."""
@@ -187,88 +287,6 @@ def test_engines_agree(engine) -> None:
         loss = 0.5 * (outputs - targets[:, first:end]).square().sum()
         expected.append((loss.detach(), torch.autograd.grad(loss, list(plain.parameters()))))
     _assert_same(found, expected, **CLOSE)
-
-
-class OfTokens(nn.Module):
-    """A function of inputs and state that is neither a cell nor a layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.layer = nn.Embedding(7, I), nn.GRU(I, H, batch_first=True)
-
-    def forward(self, tokens, state):
-        before = None if state is None else state["h"][0]
-        outputs, after = self.layer(self.embedding(tokens), before)
-        return outputs.tanh(), {"h": (after,)}
-
-
-MODELS = {
-    "cell": lambda: ur.cells.LSTM(I, H),
-    "network": lambda: Network(ur.cells.GRU(I, H), O),
-    "jordan": lambda: Network(ur.cells.Jordan(I, H, O, output="softmax")),
-    "recurrent": lambda: ur.nn.Recurrent(ur.cells.MGU, I, [H, H + 1]),
-    "time first": lambda: ur.nn.GRU(I, H, 2),
-    "batch first": lambda: ur.nn.LSTM(I, H, batch_first=True, engine="native"),
-    "torch time first": lambda: nn.LSTM(I, H),
-    "torch batch first": lambda: nn.RNN(I, H, batch_first=True),
-}
-WITHOUT_RESET = ("torch time first", "torch batch first")
-
-
-def _whole(model, x, reset):
-    """The outputs of one run, by calling the model itself."""
-    if isinstance(model, ur.Cell):
-        # A reset is the end of one sequence and the start of another.
-        return _by_sequences(lambda part: ur.unroll(model, part, engine="eager").outputs, x, reset)
-    if isinstance(model, Network):
-        return _by_sequences(lambda part: model.run(part, engine="eager").o, x, reset)
-    if model.batch_first:
-        return _by_sequences(lambda part: model(part)[0], x, reset)
-    return _by_sequences(lambda part: model(part.transpose(0, 1))[0].transpose(0, 1), x, reset)
-
-
-def _by_sequences(run, x, reset):
-    rows = []
-    for row in range(len(x)):
-        ends = [t for t in range(1, x.shape[1]) if reset[row, t]]
-        cuts = zip([0, *ends], [*ends, x.shape[1]], strict=True)
-        rows.append(torch.cat([run(x[row : row + 1, a:b]) for a, b in cuts], 1))
-    return torch.cat(rows)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_stream_gives_the_outputs_of_the_unbroken_run(name) -> None:
-    model, x = MODELS[name]().double(), torch.randn(B, 15, I).double()
-    reset = torch.rand(B, 15) < 0.25
-    if name in WITHOUT_RESET:
-        reset[:] = False
-    expected = _whole(model, x, reset)
-    stream = TruncatedBPTT(7, 4).stream(model)
-    found, at = [], 0
-    for steps in (4, 4, 1, 2, 4):
-        flags = None if name in WITHOUT_RESET else reset[:, at : at + steps]
-        found.append(stream(x[:, at : at + steps], flags))
-        at += steps
-    torch.testing.assert_close(torch.cat(found, 1), expected, **CLOSE)
-    state = run_statefully(model, x, None, None if name in WITHOUT_RESET else reset)[1]
-    flat, also = (tree_leaves(s) for s in (stream.state, state))
-    for one, other in zip(flat, also, strict=True):
-        assert not one.requires_grad
-        torch.testing.assert_close(one, other.detach(), **CLOSE)
-    stream.reset()
-    assert stream.state is None
-    again = _whole(model, x[:, :3], torch.zeros(B, 3).bool())
-    torch.testing.assert_close(stream(x[:, :3]), again, **CLOSE)
-
-
-def test_flags_that_come_and_go() -> None:
-    """A part without resets before one with them, and after it, in one window."""
-    cell, x = ur.cells.GRU(I, H).double(), torch.randn(B, 6, I).double()
-    reset = torch.zeros(B, 6).bool()
-    reset[1, 2] = reset[2, 3] = True
-    stream = TruncatedBPTT(6, 2).stream(cell)
-    parts = [stream(x[:, :2]), stream(x[:, 2:4], reset[:, 2:4]), stream(x[:, 4:])]
-    torch.testing.assert_close(torch.cat(parts, 1), _whole(cell, x, reset), **CLOSE)
 
 
 def test_updates_between_parts_are_the_usual_recipe() -> None:
@@ -315,127 +333,6 @@ def test_a_window_is_run_again_with_the_parameters_of_the_time() -> None:
     assert h.item() == 19
     # dh(3)/da = h(2) + a h(1), as h(1) is held.
     assert torch.autograd.grad(h.sum(), a)[0].item() == 5 + 3 * 1
-
-
-def test_a_resumed_stream_is_exact() -> None:
-    x, regime = torch.randint(7, (B, 20)), TruncatedBPTT(7, 3)
-    model, layer = OfTokens().double(), ur.nn.LSTM(7, H, batch_first=True).double()
-    onehot = F.one_hot(x, 7).double()
-    for module, inputs in ((model, x), (layer, onehot)):
-        first = regime.stream(module)
-        for t in range(0, 9, 3):
-            first(inputs[:, t : t + 3])
-        file = io.BytesIO()
-        torch.save(first.state_dict(), file)
-        file.seek(0)
-        second = regime.stream(module)
-        second.load_state_dict(torch.load(file, weights_only=True))
-        for t in range(9, 18, 3):
-            results = [s(inputs[:, t : t + 3]) for s in (first, second)]
-            assert torch.equal(*results)
-            found = [torch.autograd.grad(r.sum(), list(module.parameters())) for r in results]
-            assert all(map(torch.equal, *found))
-    fresh = regime.stream(layer)
-    fresh.load_state_dict(regime.stream(layer).state_dict())
-    assert torch.equal(fresh(onehot[:, :3]), regime.stream(layer)(onehot[:, :3]))
-
-
-def test_a_state_dict_holds_plain_things_only() -> None:
-    stream = TruncatedBPTT(4, 2).stream(ur.nn.Recurrent("lstm", I, [H, H + 1]))
-    stream(torch.randn(B, 2, I), torch.zeros(B, 2).bool())
-
-    def plain(value):
-        if isinstance(value, list):
-            return all(map(plain, value))
-        if isinstance(value, dict):
-            return all(map(plain, value.values()))
-        return value is None or (type(value) in (int, torch.Tensor) and not value.requires_grad)
-
-    assert plain(stream.state_dict())
-
-
-def test_without_gradients_a_stream_carries_on() -> None:
-    network, x = Network(ur.cells.GRU(I, H), O).double(), torch.randn(B, 9, I).double()
-    stream = TruncatedBPTT(5, 3).stream(network)
-    network.eval()
-    with torch.no_grad():
-        for t in (0, 3):
-            assert not stream(x[:, t : t + 3]).requires_grad
-    with_gradients = TruncatedBPTT(5, 3).stream(network)
-    for t in (0, 3):
-        with_gradients(x[:, t : t + 3])
-    results = [s(x[:, 6:]) for s in (stream, with_gradients)]
-    found = [torch.autograd.grad(r.sum(), list(network.parameters())) for r in results]
-    assert torch.equal(*results)
-    assert all(map(torch.equal, *found))
-
-
-def test_inputs_may_be_written_to_after_a_call() -> None:
-    cell, x = ur.cells.GRU(I, H).double(), torch.randn(B, 6, I).double()
-    expected = ur.unroll(cell, x).outputs
-    stream, room = TruncatedBPTT(4, 2).stream(cell), torch.empty(B, 2, I).double()
-    for t in (0, 2, 4):
-        room.copy_(x[:, t : t + 2])
-        torch.testing.assert_close(stream(room), expected[:, t : t + 2], **CLOSE)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((0,), "window must be a whole number from 1 up, got 0"),
-        ((3, 0), "stride must be a whole number from 1 up, got 0"),
-        ((3, 4), "stride must be at most the window, 3, got 4"),
-        ((2.5,), "window must be a whole number"),
-    ],
-)
-def test_numbers_that_make_no_regime(arguments, message) -> None:
-    with pytest.raises(ValueError, match=message):
-        TruncatedBPTT(*arguments)
-
-
-def test_what_a_stream_refuses() -> None:
-    regime, cell, x = TruncatedBPTT(3), ur.cells.GRU(I, H), torch.randn(B, 3, I)
-    with pytest.raises(ValueError, match="FullBPTT or CheckpointedBPTT"):
-        regime.stream(Network(cell, O, at="last"))
-    for layer in (
-        ur.nn.LSTM(I, H, bidirectional=True),
-        nn.GRU(I, H, bidirectional=True),
-        ur.nn.Bidirectional(ur.cells.GRU(I, H), ur.cells.GRU(I, H)),
-    ):
-        with pytest.raises(ValueError, match="reads from the end too"):
-            regime.stream(layer)
-        with pytest.raises(ValueError, match="reads from the end too"):
-            run_statefully(layer, x, None)
-    stream = regime.stream(cell)
-    with pytest.raises(ValueError, match="1 to 3 steps, the stride, got 4"):
-        stream(torch.randn(B, 4, I))
-    stream(x)
-    with pytest.raises(ValueError, match=r"3 sequences, as before, got 2; call reset\(\)"):
-        stream(x[:2])
-    stream.reset()
-    assert stream(x[:2]).shape == (2, 3, H)
-    with pytest.raises(ValueError, match=r"reset must be boolean \[2, 3\], got torch.float32"):
-        stream(x[:2], torch.zeros(2, 3))
-    with pytest.raises(ValueError, match="state must be that of a stream"):
-        stream.load_state_dict({"h": x})
-
-
-def test_what_no_model_takes() -> None:
-    x, reset = torch.randn(B, 3, I), torch.zeros(B, 3).bool()
-    for model in (nn.GRU(I, H), lambda x, state: (x, state)):
-        with pytest.raises(TypeError, match=r"reset must be None for a (GRU|function)"):
-            run_statefully(model, x, None, reset)
-    with pytest.raises(TypeError, match="model must be a cell"):
-        run_statefully("gru", x, None)
-    with pytest.raises(TypeError, match=r"model must give outputs.* function gave Tensor"):
-        run_statefully(lambda x, state: x, x, None)
-    with pytest.raises(TypeError, match="inputs must be a tensor"):
-        run_statefully(ur.cells.GRU(I, H), [1.0], None)
-    with pytest.raises(ValueError, match="a sequence and a step at least"):
-        run_statefully(ur.cells.GRU(I, H), x[:, :0], None)
-    losses = TruncatedBPTT(3).losses(ur.cells.GRU(I, H), squared_error, x, torch.randn(B, 4, H))
-    with pytest.raises(ValueError, match=r"targets must be \[3, 3, ...\], got \[3, 4, 5\]"):
-        next(losses)
 
 
 def test_lengths_where_a_model_knows_none() -> None:

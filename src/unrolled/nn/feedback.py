@@ -8,7 +8,8 @@ A cell inside `FeedBack` has two recurrences, of its state and of the output: a 
 its own last prediction, or under teacher forcing the last true value.
 
 `forcing_of` says what a step reads in the place of the state that the step before has left: the
-truth, where it replaces the output, and the initial state, where a sequence starts anew.
+truth, where it replaces the output, and the initial state, where a sequence starts anew. `fed_on`
+says the same of the first step of a run that goes on where another has ended.
 
 Shapes: B batch, T time, I input_size, O output_size.
 
@@ -157,6 +158,42 @@ def forcing_of(
     return {**forced, name: Forcing(fed, mask)}
 
 
+def fed_on(
+    cell: Cell,
+    final: tuple[Tensor, ...],
+    last_targets: Tensor,
+    forcing: str | Scheduled,
+    reached: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """The state that a run hands on, from which another one reads the steps that follow.
+
+    In one run over all steps the first of these would read the truth of the step before it, or
+    the network's own output, as the forcing says; so y is replaced by what it would read.
+
+    Arguments:
+        cell: one whose output recurs.
+        final: the state after the last step, each [B, size].
+        last_targets: the true y of that step: values [B, O], or class numbers [B] for softmax.
+        forcing: of the run, as `forcing_of` takes it.
+        reached: which sequences have a last step in this run, [B]; the state of others stays, and
+            their targets have no effect. None: all have.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit.
+    """
+    if known_forcing(forcing) == "free":
+        return final
+    y, *others = final
+    if reached is None:
+        reached = torch.ones(len(y), dtype=torch.bool, device=y.device)
+    truth = last_targets
+    if not truth.is_floating_point():
+        truth = _one_hot(_fed_back(cell, forcing), truth.masked_fill(~reached, 0), y.dtype)
+    own = own_choices(forcing, truth[:, None])
+    taken = reached if own is None else reached & ~own[:, 0]
+    return (torch.where(taken[:, None], truth, y), *others)
+
+
 def _anew(problem: Problem, reset: Tensor) -> dict[str, Forcing]:
     """The cell's initial state, where a sequence starts anew."""
     batch, time, _ = problem.inputs.shape
@@ -194,7 +231,8 @@ def _truth(
     if not numbers:
         _check_values(targets, problem.inputs)
         return problem.blank(targets)
-    return _one_hot(problem, cell, targets)
+    classes = problem.blank(targets[:, :, None])[:, :, 0]
+    return _one_hot(cell, classes, problem.inputs.dtype)
 
 
 def _check_values(targets: Tensor, inputs: Tensor) -> None:
@@ -204,20 +242,21 @@ def _check_values(targets: Tensor, inputs: Tensor) -> None:
         )
 
 
-def _one_hot(problem: Problem, cell: OutputRecurrent, targets: Tensor) -> Tensor:
+def _one_hot(cell: OutputRecurrent, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Class numbers [...] as values of y, [..., O]."""
     size = cell.output_size
     if cell.output != "softmax":
         raise ValueError(
             f"targets must be values [batch, time, {size}] for output {cell.output!r}, got "
             f"{targets.dtype}; class numbers are for softmax"
         )
-    classes = problem.blank(targets[:, :, None])[:, :, 0].to(torch.int64)
+    classes = targets.to(torch.int64)
     if not torch.compiler.is_compiling() and bool(((classes < 0) | (classes >= size)).any()):
         raise ValueError(
             f"targets must be class numbers from 0 to {size - 1}, got {int(classes.min())} to "
             f"{int(classes.max())}"
         )
-    return F.one_hot(classes, size).to(problem.inputs.dtype)
+    return F.one_hot(classes, size).to(dtype)
 
 
 def pre_activations(problem: Problem, states: Mapping[str, Tensor]) -> Tensor:

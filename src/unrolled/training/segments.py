@@ -9,7 +9,7 @@ nodes of autograd's graph stay too, without their tensors: some kilobytes a step
 A segment is one run of the model and its loss. Random numbers are the same when it runs again, but
 what a model draws once for a sequence (`recurrent_dropout`, `weight_drop`) it draws once for each
 segment: such noise changes at the borders, where in full BPTT it stays. What is drawn at every
-step (`dropout`, `zoneout`) has the same distribution in both.
+step (`dropout`, `zoneout`, the choices of scheduled sampling) has the same distribution in both.
 
 Shapes: B batch, T time, I input_size.
 
@@ -33,6 +33,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..cells.cell import check_size
 from ..engines.lengths import Lengths
+from ..nn.forcing import Scheduled
 from .losses import Loss, Total
 from .stateful import Batch, Model, check_can_be_cut, run_steps
 
@@ -50,6 +51,8 @@ class FullBPTT:
         lengths: Lengths = None,
         reset: Tensor | None = None,
         state: Any = None,
+        *,
+        forcing: str | Scheduled = "free",
     ) -> Iterator[Total]:
         """The loss of a batch, once: the sum over all valid steps.
 
@@ -61,11 +64,13 @@ class FullBPTT:
             lengths: valid steps of each sequence, [B].
             reset: true where a sequence starts anew before the step, [B, T].
             state: before the first step, in the model's own form; its gradient is taken too.
+            forcing: of a `Network` whose output feeds back, what it reads as y(t-1), as
+                `Network.run` takes it: "free", "teacher" or `Scheduled(p)`.
 
         Raises:
             TypeError, ValueError: an argument does not fit.
         """
-        batch = Batch.of(model, inputs, targets, lengths, reset)
+        batch = Batch.of(model, inputs, targets, lengths, reset, forcing)
         yield batch.total(loss, run_steps(model, batch.steps, state)[0])
 
 
@@ -95,6 +100,8 @@ class CheckpointedBPTT:
         lengths: Lengths = None,
         reset: Tensor | None = None,
         state: Any = None,
+        *,
+        forcing: str | Scheduled = "free",
     ) -> Iterator[Total]:
         """The loss of a batch, once: the sum over all valid steps.
 
@@ -102,7 +109,7 @@ class CheckpointedBPTT:
         in time (`run_statefully`).
         """
         check_can_be_cut(model)
-        batch = Batch.of(model, inputs, targets, lengths, reset)
+        batch = Batch.of(model, inputs, targets, lengths, reset, forcing)
         size = self.segment or math.isqrt(len(batch.steps) - 1) + 1
         first, *others = batch.parts(size)
         total, state = _checkpointed(model, loss, first, state)

@@ -3,7 +3,8 @@
     outputs, state(T) = model(x(1), ..., x(T), state(0))
 
 Run over the first steps and, from the state it ends in, over the rest, a model gives what it gives
-in one run. What reads from the end too, a bidirectional layer, cannot be cut so.
+in one run. What reads from the end too, a bidirectional layer, cannot be cut so. Of a network that
+is forced (`nn.forcing`) the state that is handed on holds, as y, what the next step reads.
 
 Shapes: B batch, T time, O features of the output. Here batch comes first, whatever the layout of
 the model.
@@ -20,8 +21,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..cells import Cell
+from ..cells.jordan import OutputRecurrent
 from ..engines.lengths import Lengths, checked_lengths, steps_within
 from ..nn import Network, Recurrent
+from ..nn.feedback import fed_on
+from ..nn.forcing import Scheduled, known_forcing
 from ..nn.recurrent import Stacked
 from ..nn.resets import anew
 from ..unroll import unroll
@@ -66,13 +70,33 @@ def check_can_be_cut(model: Model) -> None:
         )
 
 
+def check_forcing(model: Model, forcing: str | Scheduled) -> None:
+    """Raise TypeError or ValueError if a forcing is none, or none of this model."""
+    if known_forcing(forcing) == "free":
+        return
+    network = isinstance(model, Network)
+    if not network or not isinstance(model.cell, OutputRecurrent):
+        came = f"a Network of {model.cell.title}" if network else type(model).__name__
+        raise ValueError(
+            f"forcing {forcing!r} is for a Network whose output feeds back, got {came}; use "
+            'forcing="free", or a Network of a Jordan or nn.FeedBack cell'
+        )
+    if is_at_last(model):
+        raise ValueError(
+            f"forcing {forcing!r} needs targets at every step, the network has one output, "
+            'at="last"; use forcing="free"'
+        )
+
+
 def run_steps(model: Model, steps: Steps, state: Any) -> tuple[Tensor, Any]:
-    """As `run_statefully`, of steps that are checked; a model may read from the end too."""
+    """As `run_statefully`, of steps that are checked; a model may read from the end too.
+
+    The state is the one to hand on to a run over the steps that follow.
+    """
     if isinstance(model, Cell):
         return _run_cell(model, steps, state)
     if isinstance(model, Network):
-        run = model.run(steps.inputs, state, steps.lengths, reset=steps.reset)
-        return run.o, run.final
+        return _run_network(model, steps, state)
     if isinstance(model, (Recurrent, nn.RNNBase)):
         return _run_layer(model, steps, state)
     return _run_function(model, steps, state)
@@ -86,14 +110,25 @@ class Steps:
         inputs: [B, T, ...].
         reset: true where a sequence starts anew before the step, [B, T]; None: nowhere.
         lengths: valid steps, [B], from 0 to T; None: all are.
+        targets: what may be fed in the place of the output, [B, T, ...]; None in free running.
+        forcing: what is: "free", "teacher" or `Scheduled(p)`. It is that of the outputs of these
+            steps, so the last one's comes to bear at the step behind them.
     """
 
     inputs: Tensor
     reset: Tensor | None = None
     lengths: Tensor | None = None
+    targets: Tensor | None = None
+    forcing: str | Scheduled = "free"
 
     @staticmethod
-    def of(inputs: Tensor, reset: Tensor | None = None, lengths: Lengths = None) -> Steps:
+    def of(
+        inputs: Tensor,
+        reset: Tensor | None = None,
+        lengths: Lengths = None,
+        targets: Tensor | None = None,
+        forcing: str | Scheduled = "free",
+    ) -> Steps:
         """Those of arguments.
 
         Raises:
@@ -108,31 +143,49 @@ class Steps:
         if reset is not None and (reset.dtype != torch.bool or list(reset.shape) != shape):
             raise ValueError(f"reset must be boolean {shape}, got {reset.dtype} {[*reset.shape]}")
         counts = None if lengths is None else checked_lengths("lengths", lengths, inputs)
-        return Steps(inputs, reset, counts)
+        if forcing == "free":
+            return Steps(inputs, reset, counts)
+        if targets is None:
+            raise ValueError(
+                f'targets are needed with forcing {forcing!r}; forcing="free" needs none'
+            )
+        _check_targets(targets, shape)
+        return Steps(inputs, reset, counts, targets, forcing)
 
     def __len__(self) -> int:
         return self.inputs.shape[1]
 
     def part(self, start: int, stop: int) -> Steps:
         """The steps from `start` to before `stop`."""
-        reset, lengths = self.reset, self.lengths
+        reset, lengths, targets = self.reset, self.lengths, self.targets
         return Steps(
             self.inputs[:, start:stop],
             None if reset is None else reset[:, start:stop],
             None if lengths is None else (lengths - start).clamp(0, stop - start),
+            None if targets is None else targets[:, start:stop],
+            self.forcing,
         )
+
+    def goes_with(self, more: Steps) -> bool:
+        """Whether one run can read these steps and others: they are forced alike."""
+        if self.targets is None or more.targets is None:
+            return self.forcing == more.forcing
+        # Class numbers have no third dimension, values have.
+        return self.forcing == more.forcing and self.targets.dim() == more.targets.dim()
 
     def then(self, more: Steps) -> Steps:
         """These steps with others behind them. A sequence that has ended goes on no more."""
-        if not len(self):
-            return more
         counts = None
         if self.lengths is not None and more.lengths is not None:
             counts = self.lengths + more.lengths
         reset = None
         if self.reset is not None or more.reset is not None:
             reset = torch.cat([self._flags(), more._flags()], dim=1)
-        return Steps(torch.cat([self.inputs, more.inputs], dim=1), reset, counts)
+        targets = None
+        if self.targets is not None and more.targets is not None:
+            targets = torch.cat([self.targets, more.targets], dim=1)
+        inputs = torch.cat([self.inputs, more.inputs], dim=1)
+        return Steps(inputs, reset, counts, targets, self.forcing)
 
     def _flags(self) -> Tensor:
         if self.reset is not None:
@@ -158,18 +211,21 @@ class Batch:
 
     @staticmethod
     def of(
-        model: Model, inputs: Tensor, targets: Tensor, lengths: Lengths, reset: Tensor | None
+        model: Model,
+        inputs: Tensor,
+        targets: Tensor,
+        lengths: Lengths,
+        reset: Tensor | None,
+        forcing: str | Scheduled,
     ) -> Batch:
         """That of arguments.
 
         Raises:
             TypeError, ValueError: they do not fit.
         """
-        steps, at_last = Steps.of(inputs, reset, lengths), is_at_last(model)
-        wanted = list(inputs.shape[: 1 if at_last else 2])
-        if not torch.is_tensor(targets) or list(targets.shape[: len(wanted)]) != wanted:
-            came = list(targets.shape) if torch.is_tensor(targets) else type(targets).__name__
-            raise ValueError(f"targets must be [{', '.join(map(str, wanted))}, ...], got {came}")
+        check_forcing(model, forcing)
+        steps, at_last = Steps.of(inputs, reset, lengths, targets, forcing), is_at_last(model)
+        _check_targets(targets, list(inputs.shape[: 1 if at_last else 2]))
         counts = steps.lengths
         if counts is None:
             return Batch(steps, targets, None, at_last)
@@ -205,6 +261,13 @@ def is_at_last(model: Model) -> bool:
     return isinstance(model, Network) and model.at == "last"
 
 
+def _check_targets(targets: Tensor, wanted: list[int]) -> None:
+    """Raise ValueError unless targets begin with the dimensions that are wanted."""
+    if not torch.is_tensor(targets) or list(targets.shape[: len(wanted)]) != wanted:
+        came = list(targets.shape) if torch.is_tensor(targets) else type(targets).__name__
+        raise ValueError(f"targets must be [{', '.join(map(str, wanted))}, ...], got {came}")
+
+
 def detached(state: Any) -> Any:
     """A state in any form, without its graph."""
     return pytree.tree_map(lambda t: t.detach() if torch.is_tensor(t) else t, state)
@@ -214,6 +277,21 @@ def _run_cell(cell: Cell, steps: Steps, state: Any) -> tuple[Tensor, Any]:
     forced = None if steps.reset is None else anew(cell, steps.inputs, steps.reset)
     run = unroll(cell, steps.inputs, state, lengths=steps.lengths, forced=forced)
     return run.outputs, run.final
+
+
+def _run_network(network: Network, steps: Steps, state: Any) -> tuple[Tensor, Any]:
+    run = network.run(
+        steps.inputs,
+        state,
+        steps.lengths,
+        reset=steps.reset,
+        targets=steps.targets,
+        forcing=steps.forcing,
+    )
+    if steps.targets is None:
+        return run.o, run.final
+    reached = None if steps.lengths is None else steps.lengths == len(steps)
+    return run.o, fed_on(network.cell, run.final, steps.targets[:, -1], steps.forcing, reached)
 
 
 def _run_layer(layer: Recurrent | nn.RNNBase, steps: Steps, state: Any) -> tuple[Tensor, Any]:

@@ -11,7 +11,8 @@ parameters of the time, so a step costs k2 / k1 runs. With k1 = 1 the gradient i
 k1 = k2 = T it is full BPTT.
 
 Noise that a model draws is drawn anew in the steps that are run again; what it draws once for a
-sequence (`recurrent_dropout`, `weight_drop`) it draws once for each run.
+sequence (`recurrent_dropout`, `weight_drop`) it draws once for each run. The choices of scheduled
+sampling (`nn.forcing`) are noise of the first kind.
 
 Shapes: B batch, T time, I input_size, O features of the output.
 
@@ -25,16 +26,27 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from ..cells.cell import check_size
 from ..engines.lengths import Lengths
+from ..nn.forcing import Scheduled, parse_forcing, write_forcing
 from .losses import Loss, Total
-from .stateful import Batch, Model, Steps, check_can_be_cut, detached, is_at_last, run_steps
+from .stateful import (
+    Batch,
+    Model,
+    Steps,
+    check_can_be_cut,
+    check_forcing,
+    detached,
+    is_at_last,
+    run_steps,
+)
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,8 @@ class TruncatedBPTT:
         targets: Tensor,
         lengths: Lengths = None,
         reset: Tensor | None = None,
+        *,
+        forcing: str | Scheduled = "free",
     ) -> Iterator[Total]:
         """The loss of every `stride` steps of a batch, the last of what is left.
 
@@ -99,11 +113,13 @@ class TruncatedBPTT:
             targets: [B, T, ...].
             lengths: valid steps of each sequence, [B].
             reset: true where a sequence starts anew before the step, [B, T].
+            forcing: of a `Network` whose output feeds back, what it reads as y(t-1), as
+                `Network.run` takes it: "free", "teacher" or `Scheduled(p)`.
 
         Raises:
             TypeError, ValueError: an argument does not fit, or the model cannot be cut in time.
         """
-        batch = Batch.of(model, inputs, targets, lengths, reset)
+        batch = Batch.of(model, inputs, targets, lengths, reset, forcing)
         stream = self.stream(model)
         for part in batch.parts(self.k1):
             # The outputs have no name here: it would keep their graph while the next one grows.
@@ -116,6 +132,10 @@ class Stream:
     The gradient of what a call returns reaches back `window` steps from the end of its inputs, or
     to the first step. Inputs of earlier calls are read again without their own graph: what
     computes inputs with parameters, as an embedding, belongs inside of the model.
+
+    A stream belongs to one model object. The loss that `training.train` is given must read by a
+    stream of the very model that is trained; `training.range_test` trains a copy, so its loss must
+    make a stream of the model that it is called with.
 
     Attributes:
         regime: how far a gradient reaches.
@@ -136,70 +156,125 @@ class Stream:
         """Begin anew: the next inputs are the first."""
         self._start: Any = None
         self._state: Any = None
-        # The steps since `_start`, to be read again.
-        self._kept: Steps | None = None
+        # The steps since `_start`, to be read again: one run for each.
+        self._kept: list[Steps] = []
+        self._sequences: int | None = None
+        # Whether what is carried may be on another device than the model.
+        self._loaded = False
 
     @property
     def state(self) -> Any:
-        """After the last step, in the model's own form, without a graph; None before the first."""
+        """After the last step, in the model's own form, without a graph; None before the first.
+
+        Of a network that is forced its y is what the next step reads.
+        """
         return self._state
 
-    def __call__(self, inputs: Tensor, reset: Tensor | None = None) -> Tensor:
+    def __call__(
+        self,
+        inputs: Tensor,
+        reset: Tensor | None = None,
+        targets: Tensor | None = None,
+        forcing: str | Scheduled = "free",
+    ) -> Tensor:
         """The outputs of the next steps, [B, k, O].
 
         Arguments:
             inputs: [B, k, I], with k at most `stride`.
             reset: true where a sequence starts anew before the step, [B, k].
+            targets: the true y of these steps, for forcing: values [B, k, O], or class numbers
+                [B, k] for softmax. Not read in free running.
+            forcing: of a `Network` whose output feeds back, what is read in the place of the
+                outputs of these steps: "free", "teacher" or `Scheduled(p)`. The last one's is
+                read by the first step of the next call, whatever the forcing of that.
 
         Raises:
             TypeError, ValueError: an argument does not fit.
         """
-        return self._next(Steps.of(inputs, reset))
+        check_forcing(self.model, forcing)
+        return self._next(Steps.of(inputs, reset, None, targets, forcing))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a stream needs to go on: tensors, lists, None. Tuples are in it as lists."""
-        kept = self._kept
-        return {
-            "state": _as_lists(self._state),
-            "start": _as_lists(self._start),
-            "inputs": None if kept is None else kept.inputs,
-            "reset": None if kept is None else kept.reset,
-        }
+        """What a stream needs to go on: tensors, numbers, texts, lists, dicts, None.
+
+        Tuples are in it as lists. The random numbers of scheduled sampling are not in it: they are
+        those of torch's generator.
+        """
+        kept = [
+            {
+                "inputs": steps.inputs,
+                "reset": steps.reset,
+                "targets": steps.targets,
+                "forcing": write_forcing(steps.forcing),
+            }
+            for steps in self._kept
+        ]
+        state, start = _as_lists(self._state), _as_lists(self._start)
+        return {"state": state, "start": start, "kept": kept, "sequences": self._sequences}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the stream of `state_dict` was. Lists in a state become tuples.
 
+        The tensors may be on any device; the next call moves them to that of its inputs.
+
         Raises:
             ValueError: it is that of something else.
         """
-        wanted = ("state", "start", "inputs", "reset")
+        wanted = ("state", "start", "kept", "sequences")
         if set(state) != set(wanted):
             raise ValueError(
                 f"state must be that of a stream, with {', '.join(wanted)}; got {', '.join(state)}"
             )
         self._state, self._start = _as_tuples(state["state"]), _as_tuples(state["start"])
-        inputs = state["inputs"]
-        self._kept = None if inputs is None else Steps(inputs, state["reset"])
+        self._kept = [
+            Steps(
+                steps["inputs"],
+                steps["reset"],
+                targets=steps["targets"],
+                forcing=parse_forcing(steps["forcing"]),
+            )
+            for steps in state["kept"]
+        ]
+        self._sequences, self._loaded = state["sequences"], True
 
     def _next(self, new: Steps) -> Tensor:
         """The outputs of the next steps; they go into what is kept."""
         self._check(new)
-        window = new if self._kept is None else self._kept.then(new)
+        if self._loaded:
+            self._move(new.inputs.device)
+        window = _with(self._kept, new)
         # The next window starts behind the steps that it will not read again.
-        cut = max(0, len(window) - (self.regime.k2 - self.regime.k1))
-        start = state = self._start
-        outputs = []
-        if cut:
-            found, state = run_steps(self.model, window.part(0, cut), state)
-            outputs.append(found)
-            start = detached(state)
-        rest = window.part(cut, len(window))
-        if len(rest):
-            found, state = run_steps(self.model, rest, state)
-            outputs.append(found)
-        self._start, self._state, self._kept = start, detached(state), _apart(rest)
+        cut = max(0, sum(map(len, window)) - (self.regime.k2 - self.regime.k1))
+        past, rest = _cut(window, cut)
+        outputs, state = self._run(past, self._start)
+        start = detached(state)
+        more, state = self._run(rest, state)
+        outputs += more
+        self._start, self._state, self._kept = start, detached(state), [_apart(s) for s in rest]
+        self._sequences = len(new.inputs)
         joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
         return joined[:, -len(new) :]
+
+    def _run(self, window: list[Steps], state: Any) -> tuple[list[Tensor], Any]:
+        """The outputs of steps, run by run, and the state after them."""
+        outputs = []
+        for steps in window:
+            found, state = run_steps(self.model, steps, state)
+            outputs.append(found)
+        return outputs, state
+
+    def _move(self, device: torch.device) -> None:
+        """Bring what was loaded to a device."""
+
+        def moved(value: Any) -> Any:
+            return value.to(device) if torch.is_tensor(value) else value
+
+        self._start = pytree.tree_map(moved, self._start)
+        self._kept = [
+            replace(s, **{name: moved(value) for name, value in vars(s).items()})
+            for s in self._kept
+        ]
+        self._loaded = False
 
     def _check(self, new: Steps) -> None:
         if not 1 <= len(new) <= self.regime.k1:
@@ -207,17 +282,42 @@ class Stream:
                 f"inputs must hold 1 to {self.regime.k1} steps, the stride, got {len(new)}; pass "
                 "them part by part"
             )
-        if self._kept is not None and len(self._kept.inputs) != len(new.inputs):
+        if self._sequences not in (None, len(new.inputs)):
             raise ValueError(
-                f"inputs must hold {len(self._kept.inputs)} sequences, as before, got "
+                f"inputs must hold {self._sequences} sequences, as before, got "
                 f"{len(new.inputs)}; call reset() to begin anew"
             )
 
 
+def _with(window: list[Steps], new: Steps) -> list[Steps]:
+    """Steps behind those of a window, in the same run as the last of them where that can be."""
+    if window and window[-1].goes_with(new):
+        return [*window[:-1], window[-1].then(new)]
+    return [*window, new]
+
+
+def _cut(window: list[Steps], at: int) -> tuple[list[Steps], list[Steps]]:
+    """The first `at` steps of a window, and the rest."""
+    past, rest = [], []
+    for steps in window:
+        first = min(at, len(steps))
+        if first:
+            past.append(steps.part(0, first))
+        if first < len(steps):
+            rest.append(steps.part(first, len(steps)))
+        at -= first
+    return past, rest
+
+
 def _apart(steps: Steps) -> Steps:
     """Steps in memory of their own, without a graph."""
-    reset = None if steps.reset is None else steps.reset.clone()
-    return Steps(steps.inputs.detach().clone(), reset, steps.lengths)
+    reset, targets = steps.reset, steps.targets
+    return replace(
+        steps,
+        inputs=steps.inputs.detach().clone(),
+        reset=None if reset is None else reset.clone(),
+        targets=None if targets is None else targets.detach().clone(),
+    )
 
 
 def _as_lists(state: Any) -> Any:
