@@ -174,6 +174,11 @@ def _check_inputs(cell: Cell, inputs: Tensor) -> None:
     wanted = f"[batch, time, {cell.input_size}]"
     if not torch.is_tensor(inputs):
         raise TypeError(f"inputs must be a tensor {wanted}, got {type(inputs).__name__}")
+    if not inputs.is_floating_point():
+        raise ValueError(
+            f"inputs must be real numbers {wanted}, got {inputs.dtype}; of class numbers make "
+            f"torch.nn.functional.one_hot(inputs, {cell.input_size}).float(), or use an embedding"
+        )
     if inputs.dim() == 2:
         raise ValueError(f"inputs must be {wanted}, got {list(inputs.shape)}; add inputs[None]")
     if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:

@@ -219,14 +219,14 @@ class TestAddingProblem:
 
     @pytest.mark.slow
     @pytest.mark.parametrize("cell", ["GRU", "LSTM"])
-    def test_gates_solve_fifty_steps(self, cell) -> None:
-        script = example("adding_problem")
-        assert script.learn(cell, 50, replace(script.SETTINGS, epochs=12))[-1] < 0.01
+    def test_gates_solve_two_hundred_steps(self, cell) -> None:
+        torch.manual_seed(0)
+        assert example("adding_problem").learn(cell)[-1] < 0.01
 
     @pytest.mark.slow
-    def test_gates_solve_two_hundred_steps_and_elman_does_not(self) -> None:
+    def test_elman_does_not(self) -> None:
         script = example("adding_problem")
-        assert script.learn("GRU")[-1] < 0.01
+        # A little better than always 1 at most.
         assert script.learn("Elman", settings=replace(script.SETTINGS, epochs=8))[-1] > 0.14
 
 

@@ -212,6 +212,19 @@ def test_resume_without_anything_to_resume(table, capsys) -> None:
     assert sorted(os.listdir("runs")) == ["table-1", "table-2"]
 
 
+def test_an_unfinished_run_is_noted_and_preferred(table, capsys) -> None:
+    quick = ["--updates", "8", "--epochs", "2"]
+    assert run(capsys, *COMMAND, *SMALL, *quick)[0] == 0
+    metrics = Path("runs/table-1/metrics.json")
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"ended": "running"}))
+    _, out, _ = run(capsys, *COMMAND, *SMALL, *quick)
+    assert "note      runs/table-1, which is unfinished: --resume goes on with it" in out
+    # A later run of the same purpose is complete, and does not hide it.
+    _, out, _ = run(capsys, *COMMAND, *SMALL, *quick, "--resume")
+    assert "resume    runs/table-1, which is unfinished" in out
+    assert sorted(os.listdir("runs")) == ["table-1", "table-2"]
+
+
 @pytest.mark.parametrize(
     "option",
     [

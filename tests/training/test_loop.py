@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import pytest
 import torch
@@ -117,6 +118,40 @@ def test_ctrl_c_keeps_the_best() -> None:
     assert history.ended == "interrupted"
     assert len(history.epochs) == 3
     assert (model.x.item() - 3) ** 2 == pytest.approx(history.best.validation["loss"])
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (1.0, 'validate must give figures by name, as {"loss": 0.5}, got 1.0'),
+        ({"mse": 1.0}, 'as {"loss": 0.5}, got mse'),
+    ],
+)
+def test_what_validate_must_give_is_said(found, words) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)):
+        train(Point(), distance, itertools.repeat(1.0), lambda model: found, QUICK)
+
+
+def test_what_a_loss_must_give_is_said() -> None:
+    for wrong, came in ((1.0, "float"), (torch.ones(3), r"\[3\]")):
+        with pytest.raises(TypeError, match=f"loss must give a Total.*got {came}"):
+            train(Point(), lambda *_, w=wrong: w, itertools.repeat(1.0), validate, QUICK)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("epochs", 0), ("updates", 0), ("patience", 0), ("learning_rate", math.nan),
+     ("learning_rate", -1.0), ("weight_decay", math.inf)],
+)  # fmt: skip
+def test_settings_out_of_range_are_named(argument, value) -> None:
+    with pytest.raises(ValueError, match=f"{argument} must be a"):
+        TrainingSettings(**{argument: value})
+
+
+def test_a_validation_that_is_never_a_number_is_said() -> None:
+    never = lambda model: {"loss": math.nan}  # noqa: E731
+    history = train(Point(), distance, itertools.repeat(1.0), never, QUICK)
+    assert history.ended.endswith("; no validation was a number")
 
 
 def test_gradients_are_clipped() -> None:

@@ -66,6 +66,16 @@ def _log_p(name, o, y):
 LIKELIHOODS = [name for name in BY_NAME if name != "quantile"]
 
 
+def test_a_loss_by_its_name() -> None:
+    o, y = torch.randn(2, 3, 4), torch.randint(4, (2, 3))
+    named, given = summed("cross-entropy", o, y), summed(cross_entropy, o, y)
+    assert named.total == given.total
+    with pytest.raises(ValueError, match="did you mean 'cross-entropy'"):
+        summed("cross-entropie", o, y)
+    with pytest.raises(ValueError, match=r"class numbers must be whole, as targets.long\(\)"):
+        summed("cross-entropy", o, y.float())
+
+
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_equals_the_likelihood_of_torch_distributions(name) -> None:
     loss, y = BY_NAME[name], TARGETS[name]()

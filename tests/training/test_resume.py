@@ -73,6 +73,29 @@ def test_batches_that_would_begin_anew_are_refused(tmp_path) -> None:
         )  # fmt: skip
 
 
+def test_where_a_checkpoint_cannot_be(tmp_path) -> None:
+    with pytest.raises(TypeError, match="purpose must be a dict that tells this training from"):
+        Checkpoint(tmp_path / "c", "me")
+    for path in (tmp_path, tmp_path / "nowhere" / "c", str(tmp_path)):
+        with pytest.raises(ValueError, match="path must be a file in a folder that is there"):
+            Checkpoint(path, {})
+    assert Checkpoint(str(tmp_path / "c"), {}).path == tmp_path / "c"
+
+
+def test_a_model_of_another_size_is_refused(tmp_path) -> None:
+    kept = Checkpoint(tmp_path / "c", {})
+    loss = lambda model, batch, progress: model.weight.square().sum()  # noqa: E731
+
+    def go(size):
+        figures = lambda model: {"loss": 0.0}  # noqa: E731
+        model = torch.nn.Linear(size, 1)
+        return train(model, loss, Counting(), figures, TrainingSettings(1, 2), checkpoint=kept)
+
+    go(2)
+    with pytest.raises(CheckpointError, match=r"another run \(parameters 3, not 4\)"):
+        go(3)
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path) -> None:
     def go(purpose, model, updates=2):
         kept = Checkpoint(tmp_path / "c", purpose)

@@ -178,8 +178,8 @@ def purpose_of(
 
 
 def find_unfinished(output: Path, name: str, purpose: dict[str, Any]) -> Found:
-    """The newest run of a purpose among the folders `output/name-N`."""
-    other = ""
+    """The newest run of a purpose among the folders `output/name-N`, an unfinished one first."""
+    other, complete = "", None
     for folder in _newest_first(output, name):
         try:
             metrics = read_json(folder / METRICS)
@@ -191,9 +191,11 @@ def find_unfinished(output: Path, name: str, purpose: dict[str, Any]) -> Found:
         if there == purpose and str(metrics.get("ended")).startswith(FAILED):
             return Found(None, f"{folder} has {metrics['ended']}; training begins anew")
         if there == purpose:
-            return Found(folder, f"{folder} is complete, with the same arguments and data", True)
+            complete = complete or folder
         if unfinished and not other:
             other = f"; {folder} is unfinished, but with {first_difference(there or {}, purpose)}"
+    if complete:
+        return Found(complete, f"{complete} is complete, with the same arguments and data", True)
     return Found(None, f"no unfinished run of this command under {output}{other}")
 
 

@@ -56,15 +56,29 @@ class Checkpoint:
     """Where the state of training is kept, and how often it is written.
 
     Attributes:
-        path: a file; none needs to be there.
+        path: a file, as a Path or a text; none needs to be there.
         purpose: what is trained on what, in numbers and texts: a file of another purpose is
             refused.
         seconds: between two writings; one follows every validation as well.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind, or a path where no file can be.
     """
 
     path: Path
     purpose: Mapping[str, Any]
     seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.purpose, Mapping):
+            raise TypeError(
+                'purpose must be a dict that tells this training from others, such as {"data": '
+                f'"bach.txt", "hidden_size": 64}}, got {type(self.purpose).__name__}'
+            )
+        path = Path(self.path)
+        if path.is_dir() or not path.parent.is_dir():
+            raise ValueError(f"path must be a file in a folder that is there, got {path}")
+        object.__setattr__(self, "path", path)
 
 
 class Watcher:
@@ -105,7 +119,7 @@ def train(
             number. Called with the model, the batch, and the share of training that is done.
         batches: an endless supply; in one of several processes, of its parts of the batches. With
             `state_dict` and `load_state_dict` it is resumed where it stopped.
-        validate: named figures of a model in evaluation mode.
+        validate: figures of a model in evaluation mode, by name; one is called "loss".
         decides: the figure of `validate` that the best weights have least of.
         machine: where; default the model's device, in the settings' precision.
         carried: further states that a resumed run must take up.
@@ -185,7 +199,7 @@ class _Run:
         updater, number = self.updater, len(self.history.epochs)
         average = updater.average.eval()
         with torch.no_grad():
-            validation = self.machine.from_main(self.validate(average))
+            validation = self._checked(self.machine.from_main(self.validate(average)))
         # A figure that only decides is not one to show.
         decides = self.decides
         figure = validation["loss"] if decides == "loss" else validation.pop(decides)
@@ -201,7 +215,19 @@ class _Run:
             self.history.ended = f"no better validation for {self.settings.patience} epochs"
         elif number == self.settings.epochs:
             self.history.ended = "all epochs done"
+        if self.history.ended != "running" and math.isnan(self.least):
+            self.history.ended += "; no validation was a number"
         self._keep()
+
+    def _checked(self, figures: Any) -> dict[str, float]:
+        """What `validate` gave, a copy."""
+        for name in ("loss", self.decides):
+            if not isinstance(figures, dict) or name not in figures:
+                came = ", ".join(map(str, figures)) if isinstance(figures, dict) else figures
+                raise TypeError(
+                    f'validate must give figures by name, as {{"{name}": 0.5}}, got {came}'
+                )
+        return {name: float(value) for name, value in figures.items()}
 
     def _row(self, number: int, validation: dict[str, float], best: bool) -> Epoch:
         updates = self.settings.updates
@@ -259,7 +285,12 @@ class _Run:
         settings = asdict(self.settings)
         how = settings.pop("optimisation")
         parts = ", ".join(sorted(self.carried))
-        shared = {"processes": self.machine.processes, "carried states": parts}
+        weights = sum(p.numel() for p in self.updater.model.parameters())
+        shared = {
+            "processes": self.machine.processes,
+            "carried states": parts,
+            "parameters": weights,
+        }
         return {**checkpoint.purpose, **settings, **how, **shared}
 
     def _set(self, state: dict[str, Any]) -> None:
@@ -270,7 +301,10 @@ class _Run:
         self.spent, self.began = state["seconds"], time.perf_counter()
         own = state["own"][self.machine.rank]
         for name, part in self.carried.items():
-            part.load_state_dict(own["carried"][name])
+            try:
+                part.load_state_dict(own["carried"][name])
+            except ValueError as error:
+                raise CheckpointError(f"the checkpoint does not fit {name}: {error}") from error
         set_random_states(own["random"])
 
     def _keep_now_and_then(self) -> None:

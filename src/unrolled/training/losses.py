@@ -37,6 +37,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..cells.cell import check_size
+from ..naming import one_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -161,7 +162,7 @@ def outputs_of(loss: Loss, target_size: int) -> int:
     return _outputs_of_one(loss) * target_size
 
 
-def summed(loss: Loss, o: Tensor, targets: Tensor, valid: Tensor | None = None) -> Total:
+def summed(loss: Loss | str, o: Tensor, targets: Tensor, valid: Tensor | None = None) -> Total:
     """The sum of a loss over steps.
 
     Arguments: those of `step_by_step`.
@@ -174,11 +175,14 @@ def summed(loss: Loss, o: Tensor, targets: Tensor, valid: Tensor | None = None) 
     return Total(each.sum(), count)
 
 
-def step_by_step(loss: Loss, o: Tensor, targets: Tensor, valid: Tensor | None = None) -> Tensor:
+def step_by_step(
+    loss: Loss | str, o: Tensor, targets: Tensor, valid: Tensor | None = None
+) -> Tensor:
     """L(t) of every step, [B, T] or [B]; zero at those that are not valid.
 
     Arguments:
-        loss: one of this module; or any function of o [..., K] and targets that gives [...].
+        loss: one of this module, or its name in `BY_NAME`; or any function of o [..., K] and
+            targets that gives [...].
         o: output pre-activation, [B, T, K] or [B, K].
         targets: [B, T, O] or [B, O]; class numbers without O.
         valid: boolean, [B, T] or [B]; None: all are. The loss sees the steps where it is true, in
@@ -187,6 +191,7 @@ def step_by_step(loss: Loss, o: Tensor, targets: Tensor, valid: Tensor | None = 
     Raises:
         TypeError, ValueError: an argument does not fit.
     """
+    loss = BY_NAME[one_of(loss, BY_NAME, "loss")] if isinstance(loss, str) else loss
     _check_shapes(loss, o, targets, valid)
     # Sums of numbers with two or three digits would be no better than these.
     o = o.float() if o.dtype in (torch.float16, torch.bfloat16) else o
@@ -246,6 +251,8 @@ def _check_targets(loss: Loss, o: Tensor, targets: Tensor) -> None:
     if list(targets.shape) != wanted:
         alone = list(targets.shape) == steps and wanted[-1] == 1
         advice = "; pass targets[..., None]" if alone else ""
+        if loss is cross_entropy and list(targets.shape) == steps:
+            advice = "; class numbers must be whole, as targets.long() are"
         raise ValueError(f"targets must be {wanted}, got {list(targets.shape)}{advice}")
     if not (classes or targets.is_floating_point()):
         raise ValueError(

@@ -31,6 +31,8 @@ LOWEST, HIGHEST = 1e-6, 1.0
 BATCHES = 4
 # A loss so many times the first is on its way to infinity.
 EXPLODED = 2.0
+# Of the first loss: what falls by less does not fall.
+LEAST_FALL = 0.01
 # A line is put through so many rates on either side, as single differences are mostly noise.
 REACH = 4
 
@@ -132,7 +134,8 @@ def _steepest(rates: list[float], losses: list[float]) -> float:
         / math.log(rates[k + REACH] / rates[k - REACH])
         for k in range(REACH, min(lowest, len(losses) - REACH - 1) + 1)
     }
-    if not slopes or min(slopes.values()) >= 0:
+    fallen = losses[0] - min(losses) if losses else 0.0
+    if not slopes or fallen < LEAST_FALL * abs(losses[0]):
         raise ValueError(
             "the loss does not fall at any learning rate from "
             f"{LOWEST:g} to {HIGHEST:g}; look at the data and the model first"

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..cells.cell import check_size
 from ..naming import one_of
 from .machine import PRECISIONS
 
@@ -98,6 +99,9 @@ class TrainingSettings:
         weight_decay: decoupled decay of the weights.
         patience: epochs without a better validation after which training stops.
         optimisation: how a gradient becomes an update.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
 
     epochs: int = 20
@@ -106,6 +110,14 @@ class TrainingSettings:
     weight_decay: float = 0.0
     patience: int = 10
     optimisation: Optimisation = Optimisation()
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "updates", "patience"):
+            check_size(name, getattr(self, name))
+        for name in ("learning_rate", "weight_decay"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and 0 <= value < math.inf):
+                raise ValueError(f"{name} must be a number from 0 up, got {value!r}")
 
     @property
     def total(self) -> int:

@@ -224,10 +224,21 @@ class Updater:
         self.first_failed = state["first_failed"]
 
 
-def as_total(loss: Total | Tensor) -> Total:
-    """A `Total`, in float32 or better; a mean alone counts as one step."""
-    total, count = loss if isinstance(loss, Total) else (loss, torch.ones_like(loss.detach()))
-    return Total(total.to(torch.promote_types(total.dtype, torch.float32)), count)
+def as_total(loss: Any) -> Total:
+    """A `Total`, in float32 or better; a mean alone counts as one step.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if torch.is_tensor(loss) and loss.dim() == 0:
+        loss = Total(loss, torch.ones_like(loss.detach()))
+    if not isinstance(loss, Total):
+        came = list(loss.shape) if torch.is_tensor(loss) else type(loss).__name__
+        raise TypeError(
+            "loss must give a Total, as training.losses.summed does, or a mean, a tensor of no "
+            f"dimensions; got {came}"
+        )
+    return Total(loss.total.to(torch.promote_types(loss.total.dtype, torch.float32)), loss.count)
 
 
 def _average(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -3,7 +3,6 @@
 import platform
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,8 +98,7 @@ def tune(
     tuned = search_and_tell(forecaster, part, space, searching.trials, study, running.quiet)
     best = with_parameters(forecaster, tuned.best.parameters)
     # A study that has been gone on with may have its best run already.
-    resume = running.resume or tuned.taken_up > 0
-    train_and_report(best, data, test, replace(running, resume=resume))
+    train_and_report(best, data, test, running, takes_up=tuned.taken_up > 0)
 
 
 @takes(Reading)
@@ -127,8 +125,18 @@ def demo(output: Path, quiet: bool) -> None:
     train_and_report(forecaster, data, "", Running(output=output, quiet=quiet))
 
 
-def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running: Running) -> None:
-    """Fit on all but the test part, test on it, and write the run folder."""
+def train_and_report(
+    forecaster: Forecaster,
+    data: SeriesSet,
+    test: str,
+    running: Running,
+    takes_up: bool = False,
+) -> None:
+    """Fit on all but the test part, test on it, and write the run folder.
+
+    Arguments:
+        takes_up: whether a run that is there already is gone on with though nobody asked.
+    """
     check_writable(running.output)
     if running.tensorboard:
         check_tensorboard()
@@ -139,10 +147,7 @@ def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running
     purposed = purpose(forecaster, data, **told)
     is_main = started_rank() == 0
     console = Console(running.quiet or not is_main)
-    found = Found(None, "")
-    if running.resume and is_main:
-        found = find_unfinished(running.output, name, purposed)
-        console.line("resume", found.text)
+    found = _found(running, name, purposed, takes_up, console) if is_main else Found(None, "")
     # The others must not begin what the main process finds complete.
     machine = Machine(forecaster.torch_device())
     if machine.from_main(found.complete):
@@ -156,6 +161,18 @@ def train_and_report(forecaster: Forecaster, data: SeriesSet, test: str, running
         machine.leave()
         if is_main:
             _report(forecaster, data, start, log)
+
+
+def _found(
+    running: Running, name: str, purposed: dict[str, Any], takes_up: bool, console: Console
+) -> Found:
+    """The run to go on with, said; none where a new one is wanted."""
+    found = find_unfinished(running.output, name, purposed)
+    if running.resume or (takes_up and found.folder):
+        console.line("resume", found.text)
+    elif found.folder and not found.complete:
+        console.line("note", f"{found.text}: --resume goes on with it; this is a new run")
+    return found if running.resume or takes_up else Found(None, "")
 
 
 def _report(forecaster: Forecaster, data: SeriesSet, start: Any, log: TrainingLog) -> None:

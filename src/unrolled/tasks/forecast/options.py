@@ -57,7 +57,8 @@ class Modelling:
     decoder: Annotated[str, typer.Option(help=f"One of {', '.join(DECODERS)}.")] = "direct"
     quantiles: Annotated[str, typer.Option(help="Levels, among them 0.5.")] = "0.1,0.5,0.9"
     forcing: Annotated[
-        str, _option("What the decoder feedback reads: free, teacher, scheduled[:SCHEDULE].")
+        str,
+        _option("What the decoder feedback reads: free, teacher, scheduled[:HOW]. Default free."),
     ] = ""
     hidden_size: Annotated[int | None, _option(f"Of each layer. {BY_DATA}")] = None
     dropout: Annotated[float | None, _option(f"Before the head. {BY_DATA}")] = None
@@ -139,4 +140,4 @@ def test_start(test: str, data: SeriesSet, horizon: int) -> str | int | float | 
         return test
     if 0 < share < 1:
         return 1 - share
-    return test
+    raise DataError(f"{test} is neither a whole number of steps, nor a share below 1, nor a time")

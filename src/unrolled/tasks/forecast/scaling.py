@@ -188,9 +188,9 @@ def grows_in_proportion(targets: list[np.ndarray], season: int) -> bool:
     All series must be positive throughout. A series votes for it when its seasons' means at
     least double, and the logarithms of the spread and the mean of its seasons go together.
     """
-    positive = all(not (target <= 0).any() for target in targets)
-    votes = [_votes_for_log(target, season) for target in targets]
-    return season > 1 and positive and bool(np.mean(votes) > 0.5)
+    if season <= 1 or any((target <= 0).any() for target in targets):
+        return False
+    return bool(np.mean([_votes_for_log(target, season) for target in targets]) > 0.5)
 
 
 def _votes_for_log(target: np.ndarray, season: int) -> bool:
