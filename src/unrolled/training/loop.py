@@ -62,7 +62,7 @@ class Checkpoint:
         seconds: between two writings; one follows every validation as well.
 
     Raises:
-        TypeError, ValueError: an argument of another kind, or a path where no file can be.
+        TypeError: the purpose is no dict.
     """
 
     path: Path
@@ -75,10 +75,12 @@ class Checkpoint:
                 'purpose must be a dict that tells this training from others, such as {"data": '
                 f'"bach.txt", "hidden_size": 64}}, got {type(self.purpose).__name__}'
             )
-        path = Path(self.path)
-        if path.is_dir() or not path.parent.is_dir():
-            raise ValueError(f"path must be a file in a folder that is there, got {path}")
-        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "path", Path(self.path))
+
+    def check_place(self) -> None:
+        """Raise ValueError where no file can be. Of several processes the main one alone asks."""
+        if self.path.is_dir() or not self.path.parent.is_dir():
+            raise ValueError(f"path must be a file in a folder that is there, got {self.path}")
 
 
 class Watcher:
@@ -132,6 +134,8 @@ def train(
         TrainingFailed: several updates in a row had an infinite or undefined loss or gradient.
         CheckpointError: the file is damaged, or of another purpose; or the batches cannot be
             resumed.
+        TypeError, ValueError: what `loss` or `validate` gives, or an argument, is not as it must
+            be.
     """
     device = next(model.parameters()).device
     machine = machine or Machine(device, settings.optimisation.precision)
@@ -175,6 +179,8 @@ class _Run:
                 "batches must have state_dict and load_state_dict, so that a resumed run goes on "
                 f"where it stopped; those of {type(updater.batches).__name__} would begin anew"
             )
+        if checkpoint is not None and self.machine.is_main:
+            checkpoint.check_place()
         self.history = History()
         self.least, self.best_weights = math.inf, _copy(updater.average)
         # Seconds of the running epoch before this process began with it.
