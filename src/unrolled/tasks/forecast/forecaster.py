@@ -310,10 +310,9 @@ class Forecaster(BaseEstimator):
         """
         self.check_arguments()
         data = self.long_enough(as_series(data))
-        self.split_ = self._split(data)
         trial = Forecaster(**self.get_params(deep=False))
         with own_random_numbers(self.seed), few_threads(len(data) < MANY_SERIES):
-            objective, model = Fit(trial, data, self.split_).prepared()
+            objective, model = Fit(trial, data, self._split(data)).prepared()
             batches = objective.batches(self.batch_size, self.seed)
             return range_test(model, objective.loss, batches, updates, self.optimisation)
 
