@@ -152,7 +152,7 @@ def test_the_log_has_a_column_for_the_forced_loss(table, capsys) -> None:
     header = next(line for line in out.splitlines() if line.startswith("epoch"))
     assert header.split()[1:4] == ["train", "val", "forced"]
     report = Path("runs/table-1/report.html").read_text()
-    assert "Fed with the truth its loss is" in report
+    assert "where it is fed with the truth" in report
     assert "forcing in training: scheduled:exponential:0.01" in report
     assert "linear schedule, gradients clipped to a size of 0.05, 2 batches each" in report
     metrics = json.loads(Path("runs/table-1/metrics.json").read_text())

@@ -55,8 +55,8 @@ def test_the_gap_between_forced_and_free_running_is_said() -> None:
     for epoch in log.epochs:
         epoch.validation.update({"teacher-forced loss": 0.25, "free-running gap": 0.75})
     blocks = training_blocks(log, "absolute error", "the start")
-    text = "Fed with the truth its loss is 0.250; reading its own last forecast, as it does in"
-    assert f"{text} use, 0.750 more." in blocks[0].text
+    text = "the loss is 0.250 where it is fed with the truth, and 0.750 more where it reads its"
+    assert f"{text} own last output, as in use." in blocks[0].text
     assert "validation, fed with the truth" in [key.label for key in blocks[1].pictures[0].keys]
 
 

@@ -93,8 +93,9 @@ def _how_it_ended(log: Log, start: str) -> str:
     if FORCED in best.validation:
         forced, gap = best.validation[FORCED], best.validation[GAP]
         parts.append(
-            f"Fed with the truth its loss is {number(forced)}; reading its own last forecast, "
-            f"as it does in use, {number(abs(gap))} {'more' if gap >= 0 else 'less'}."
+            f"With all that the network adds, the loss is {number(forced)} where it is fed with "
+            f"the truth, and {number(abs(gap))} {'more' if gap >= 0 else 'less'} where it reads "
+            "its own last output, as in use."
         )
     parts += [f"{counted(skipped, 'update')} skipped: the loss was undefined."] if skipped else []
     return " ".join(parts)

@@ -4,7 +4,7 @@ Full BPTT keeps what every step computed until the backward pass: memory grows w
 checkpoints it keeps the state at the borders of segments, and in the backward pass runs each
 segment again from its border: T / k states and k steps, least at k = sqrt(T), for one more forward
 pass. The gradients are those of full BPTT. Of steps that run one by one (the eager engine) the
-nodes of autograd's graph stay too, without their tensors: some kilobytes a step, whatever B and H.
+nodes of autograd's graph stay too, without their tensors: some kilobytes a step.
 
 A segment is one run of the model and its loss. Random numbers are the same when it runs again, but
 what a model draws once for a sequence (`recurrent_dropout`, `weight_drop`) it draws once for each

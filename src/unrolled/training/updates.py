@@ -28,8 +28,6 @@ BatchLoss = Callable[[nn.Module, Any, float], Total | Tensor]
 # A single bad batch is skipped and counted; this many updates in a row mean that something is
 # wrong with all that follow.
 BAD_UPDATES_IN_A_ROW = 5
-
-
 # Below it scaling is not what makes a gradient overflow.
 LEAST_SCALE = 1.0
 
