@@ -13,7 +13,11 @@ ROOT = Path(unrolled.__file__).parent
 # Each layer may import from the layers before it, and from itself.
 ORDER = ["naming", "files", "graph", "cells", "engines", "unroll", "nn", "training", "tasks", "cli"]
 # Side branches: what they may import; only the layers named in USERS may import them.
-BRANCHES = {"data": ["naming"], "report": ["naming", "data"]}
+BRANCHES = {
+    "data": ["naming"],
+    "report": ["naming", "data"],
+    "dynamics": [*ORDER[: ORDER.index("tasks")], "data", "report"],
+}
 USERS = ["tasks", "cli"]
 
 

@@ -5,7 +5,9 @@ Arguments are checked here, once; engines and steps trust them.
 Shapes: B batch, T time, I input_size.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +81,21 @@ class Trajectory:
         return f"Trajectory(outputs={shape}, states=({names}), engine={self.engine!r}, {self.why})"
 
 
+# Is shown every unroll, and gives the trajectory that the caller gets in its place.
+Observer = Callable[[Problem, Trajectory], Trajectory]
+_OBSERVERS: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Within this context `observer` sees every unroll of this thread, in any model."""
+    token = _OBSERVERS.set((*_OBSERVERS.get(), observer))
+    try:
+        yield
+    finally:
+        _OBSERVERS.reset(token)
+
+
 def unroll(
     cell: Cell,
     inputs: Tensor | None = None,
@@ -119,7 +136,11 @@ def unroll(
     solution = chosen.solve(problem)
     # A program of torch.compile keeps nothing for later.
     later = None if compiling else gates_as_of_now(problem, solution.states)
-    return Trajectory(solution.states, solution.final, chosen.name, why, solution.source, later)
+    found = Trajectory(solution.states, solution.final, chosen.name, why, solution.source, later)
+    if not compiling:
+        for observer in _OBSERVERS.get():
+            found = observer(problem, found)
+    return found
 
 
 def problem_of(

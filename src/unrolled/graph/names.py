@@ -81,6 +81,26 @@ def gate_values(graph: Graph) -> dict[Node, str]:
     return {n: gate for n, gate in found.items() if count[gate] == 1 and gate not in taken}
 
 
+def activation_names(graph: Graph) -> dict[Pointwise, str]:
+    """What squashes a sum of affine maps, in the order of computing: gates and candidates.
+
+    A gate has its name, one that is a new state component that component's, any other the name
+    of its function.
+    """
+    gates, outputs = gate_values(graph), {node: name for name, node in graph.outputs.items()}
+    found: dict[Pointwise, str] = {}
+    for node in _activations(graph):
+        if node.function.name in _SQUASHES:
+            own = gates.get(node) or outputs.get(node)
+            found[node] = own or _free(node.function.name, {*gates.values(), *found.values()})
+    return found
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, numbered where it is taken: tanh, tanh2, ..."""
+    return name if name not in taken else fresh(name, {*taken, f"{name}1"})
+
+
 def _activations(graph: Graph) -> dict[Pointwise, set[str]]:
     """The nonlinearities of affine maps, each with the gates of its maps ("" for none).
 
