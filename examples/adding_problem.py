@@ -5,7 +5,8 @@
 
 The answer 1 has a mean squared error of 1/6, the variance of the sum. What an Elman network reads,
 and its gradient, is gone after some tens of steps; gates keep both. They begin with memories of
-2 to T steps: u uniform in (1, T - 1), b_f = log u and b_i = -b_f in the LSTM, b_z = b_f in the GRU.
+2 to T steps, the start called chrono: u uniform in (1, T - 1), b_f = log u and b_i = -b_f in the
+LSTM, b_z = b_f in the GRU.
 
 References:
     Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997, section 5.4.
@@ -18,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unrolled.cells import GRU, LSTM, AffineCell, Elman
-from unrolled.nn import Network
+from unrolled.cells import GRU, LSTM, Elman
+from unrolled.nn import Network, initialise
 from unrolled.report.figures import colour, save_figure
 from unrolled.training import Optimisation, TrainingSettings, train
 from unrolled.training.losses import Total, squared_error, summed
@@ -38,15 +39,6 @@ def batch(size: int, steps: int) -> tuple[Tensor, Tensor]:
     return torch.stack([values, marks], dim=-1), (values * marks).sum(1, keepdim=True)
 
 
-@torch.no_grad()
-def remembering(cell: AffineCell, steps: int) -> AffineCell:
-    """The cell, with gates that keep what they hold for 1 to `steps` steps."""
-    keep = torch.log(torch.empty(cell.hidden_size).uniform_(1, steps - 1))
-    for gate, bias in zip(cell.gates, cell.bias_ih.split(cell.hidden_size), strict=False):
-        bias.copy_({"f": keep, "i": -keep, "z": keep}.get(gate, bias))
-    return cell
-
-
 def loss(network: Network, batch: tuple[Tensor, Tensor], progress: float = 1.0) -> Total:
     """Of half the squared error."""
     return summed(squared_error, network.run(batch[0]).o, batch[1])
@@ -54,7 +46,9 @@ def loss(network: Network, batch: tuple[Tensor, Tensor], progress: float = 1.0) 
 
 def learn(cell: str, steps: int = 200, settings: TrainingSettings = SETTINGS) -> list[float]:
     """The mean squared error on sequences never seen, before and after every epoch."""
-    network = Network(remembering(CELLS[cell](2, 64), steps), 1, output="identity", at="last")
+    network = Network(CELLS[cell](2, 64), 1, output="identity", at="last")
+    if network.cell.keeps:  # the gates that keep a memory
+        initialise(network, f"chrono:{steps}")
     batches, test = (batch(32, steps) for _ in count()), batch(500, steps)
     validate = lambda network: {"loss": 2 * loss(network, test).mean.item()}  # noqa: E731
     history = train(network, loss, batches, validate, settings)

@@ -4,8 +4,8 @@
     y   blank T + 10 times                    s1 ... s10
 
 There are 8 symbols. Who remembers nothing writes blanks, and guesses once told to go: the loss of
-a step is 10 log 8 / (T + 20). Gates begin with memories of 2 to T + 20 steps: u uniform in
-(1, T + 19), b_f = log u and b_i = -b_f in the LSTM, b_z = b_f in the GRU.
+a step is 10 log 8 / (T + 20). Gates begin with memories of 2 to T + 20 steps, the start called
+chrono: u uniform in (1, T + 19), b_f = log u and b_i = -b_f in the LSTM, b_z = b_f in the GRU.
 
 References:
     Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997.
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.cells import GRU, LSTM, AffineCell, Elman
-from unrolled.nn import Network
+from unrolled.cells import GRU, LSTM, Elman
+from unrolled.nn import Network, initialise
 from unrolled.report.figures import colour, save_figure
 from unrolled.training import Optimisation, TrainingSettings, train
 from unrolled.training.losses import Total, cross_entropy, summed
@@ -44,14 +44,6 @@ def batch(size: int, steps: int) -> tuple[Tensor, Tensor]:
 def without_memory(steps: int) -> float:
     """The least loss of a network that remembers nothing."""
     return LENGTH * math.log(8) / (steps + 2 * LENGTH)
-
-
-@torch.no_grad()
-def remembering(cell: AffineCell, steps: int) -> AffineCell:
-    keep = torch.log(torch.empty(cell.hidden_size).uniform_(1, steps - 1))
-    for gate, bias in zip(cell.gates, cell.bias_ih.split(cell.hidden_size), strict=False):
-        bias.copy_({"f": keep, "i": -keep, "z": keep}.get(gate, bias))
-    return cell
 
 
 def loss(network: Network, batch: tuple[Tensor, Tensor], progress: float = 1.0) -> Total:
@@ -86,7 +78,9 @@ def main(steps: int = 100) -> None:
     rows, epochs, floor = {}, range(0, SETTINGS.epochs + 1, 8), without_memory(steps)
     print("loss after", *(f"{SETTINGS.updates * k:6}" for k in epochs), "updates   symbols right")
     for name, cell in CELLS.items():
-        network = Network(remembering(cell(GO + 1, 128), steps + 2 * LENGTH), GO)
+        network = Network(cell(GO + 1, 128), GO)
+        if network.cell.keeps:  # the gates that keep a memory
+            initialise(network, f"chrono:{steps + 2 * LENGTH}")
         rows[name] = learn(network, steps)
         right = recalled(network, *batch(500, steps))
         print(f"{name:10}", *(f"{rows[name][k]:6.3f}" for k in epochs), f"{right:21.1%}")

@@ -40,6 +40,8 @@ class Cell(nn.Module):
         state_sizes: name and size of every state component, in order. The first is the output.
         unread: names of components that `step` returns and never reads.
         gates: names of the gates, in the order of their rows in the gated parameters.
+        keeps: of the gates, +1 for one whose opening keeps the memory, -1 for one whose opening
+            lets go of it: {"f": 1, "i": -1} of an LSTM. `nn.initialise` sets their biases.
         smallest: the least size of a state component.
         reads_time: whether the last feature of x is the time since the previous step.
     """
@@ -48,6 +50,7 @@ class Cell(nn.Module):
     state_sizes: dict[str, int]
     unread: frozenset[str] = frozenset()
     gates: tuple[str, ...] = ()
+    keeps: Mapping[str, int] = {}
     smallest: int = 1
     reads_time: bool = False
 
@@ -139,9 +142,14 @@ def recompute_parameters(cell: Cell) -> None:
     """
     for module in cell.modules():
         if isinstance(module, Cell):
-            for hook in module._forward_pre_hooks.values():
-                if type(hook).__module__.startswith("torch.nn.utils."):
-                    hook(module, ())
+            for hook in computing_hooks(module).values():
+                hook(module, ())
+
+
+def computing_hooks(module: nn.Module) -> dict[int, Any]:
+    """What torch.nn.utils computes a module's weights by, before the module is called."""
+    hooks = module._forward_pre_hooks
+    return {k: h for k, h in hooks.items() if type(h).__module__.startswith("torch.nn.utils.")}
 
 
 def draw_uniform(module: nn.Module, hidden_size: int) -> None:

@@ -14,6 +14,7 @@ References:
         Learning Systems 28, 2017, variant CIFG.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ class CoupledLSTM(AffineCell):
     """
 
     gates = ("i", "g", "o")
+    keeps: Mapping[str, int] = {"i": -1}
 
     def __init__(
         self,

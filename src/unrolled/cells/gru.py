@@ -15,6 +15,8 @@ References:
     Ba, Kiros and Hinton, "Layer normalization", arXiv 1607.06450, 2016.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,7 @@ class GRU(AffineCell):
     """
 
     gates = ("r", "z", "n")
+    keeps: Mapping[str, int] = {"z": 1}
     parts = (2, 1)
 
     def __init__(

@@ -16,6 +16,8 @@ References:
     Tallec and Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +41,7 @@ class JANET(AffineCell):
     """
 
     gates = ("f", "g")
+    keeps: Mapping[str, int] = {"f": 1}
 
     def __init__(
         self,

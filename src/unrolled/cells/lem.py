@@ -12,6 +12,8 @@ References:
         2022.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,7 @@ class LEM(AffineCell):
     """
 
     gates = ("d", "e", "z", "y")
+    keeps: Mapping[str, int] = {"d": -1, "e": -1}
     parts = (3, 1)
 
     def __init__(

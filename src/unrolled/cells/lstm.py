@@ -21,6 +21,7 @@ References:
         architectures", ICML 2015, for the forget gate's bias.
 """
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -54,6 +55,7 @@ class LSTM(AffineCell):
     """
 
     gates = ("i", "f", "g", "o")
+    keeps: Mapping[str, int] = {"f": 1, "i": -1}
 
     def __init__(
         self,

@@ -11,6 +11,8 @@ References:
         Journal of Automation and Computing 13, 2016.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,7 @@ class MGU(AffineCell):
     """
 
     gates = ("f", "n")
+    keeps: Mapping[str, int] = {"f": -1}
     parts = (1, 1)
 
     def __init__(

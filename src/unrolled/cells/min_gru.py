@@ -13,7 +13,7 @@ References:
         2024, section 3.1, and its appendix on the log-space form for g.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -54,6 +54,7 @@ class MinGRU(Cell):
     """
 
     gates = ("z", "n")
+    keeps: Mapping[str, int] = {"z": -1}
 
     def __init__(
         self,

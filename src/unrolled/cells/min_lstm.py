@@ -13,6 +13,7 @@ References:
         2024, section 3.2, and its appendix on the log-space form for g.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -42,6 +43,7 @@ class MinLSTM(Cell):
     """
 
     gates = ("f", "i", "n")
+    keeps: Mapping[str, int] = {"f": 1, "i": -1}
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ References:
     Melis, Kocisky and Blunsom, "Mogrifier LSTM", ICLR 2020, equations 1 and 2.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -46,6 +47,7 @@ class MogrifierLSTM(AffineCell):
     """
 
     gates = ("i", "f", "g", "o")
+    keeps: Mapping[str, int] = {"f": 1, "i": -1}
 
     def __init__(
         self,

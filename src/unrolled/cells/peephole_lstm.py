@@ -19,6 +19,7 @@ References:
         Learning Systems 28, 2017, section II.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ class PeepholeLSTM(AffineCell):
     """
 
     gates = ("i", "f", "g", "o")
+    keeps: Mapping[str, int] = {"f": 1, "i": -1}
 
     def __init__(
         self,

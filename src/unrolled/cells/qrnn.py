@@ -59,6 +59,7 @@ class QRNN(Cell):
     ):
         check_size("hidden_size", hidden_size)
         self.gates = POOLINGS[one_of(pooling, POOLINGS, "pooling")]
+        self.keeps = {"f": 1, "i": -1} if pooling == "ifo" else {"f": 1}
         if window not in (1, 2):
             raise ValueError(f"window must be 1 or 2 inputs, got {window!r}")
         sizes = {"h": hidden_size} if pooling == "f" else {"h": hidden_size, "c": hidden_size}

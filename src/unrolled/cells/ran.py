@@ -11,6 +11,7 @@ References:
     Lee, Levy and Zettlemoyer, "Recurrent additive networks", arXiv 1705.07393, 2017.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ class RAN(AffineCell):
     """
 
     gates = ("i", "f")
+    keeps: Mapping[str, int] = {"f": 1, "i": -1}
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ References:
         "xLSTM: extended long short-term memory", NeurIPS 2024, equations 8 to 17.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ class SLSTM(AffineCell):
     """
 
     gates = ("i", "f", "z", "o")
+    keeps: Mapping[str, int] = {"f": 1}
     blocks: Tensor
 
     def __init__(
@@ -66,6 +68,9 @@ class SLSTM(AffineCell):
             raise ValueError(f"num_heads must divide hidden_size {hidden_size}, got {num_heads}")
         self.num_heads = num_heads
         self.forget_gate = one_of(forget_gate, ("sigmoid", "exponential"), "forget_gate")
+        if forget_gate == "exponential":
+            # exp(b) is no share of the memory.
+            self.keeps = {}
         super().__init__(input_size, hidden_size, ("h", "c", "n", "m"), bias, device, dtype)
 
     def add_parameters(self, place: dict[str, Any]) -> None:

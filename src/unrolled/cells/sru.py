@@ -15,6 +15,7 @@ References:
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,6 +45,7 @@ class SRU(Cell):
     """
 
     gates = ("n", "f", "r")
+    keeps: Mapping[str, int] = {"f": 1}
     unread = frozenset({"h"})
 
     def __init__(

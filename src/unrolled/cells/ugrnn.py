@@ -11,6 +11,8 @@ References:
         networks", ICLR 2017.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -32,6 +34,7 @@ class UGRNN(AffineCell):
     """
 
     gates = ("c", "g")
+    keeps: Mapping[str, int] = {"g": 1}
 
     def __init__(
         self,

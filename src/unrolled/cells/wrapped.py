@@ -22,10 +22,8 @@ from .lstm import LSTM
 # batch of that many samples.
 TRIAL_BATCH = 3
 FORMS = ("state", "output_and_state")
-TORCH_GATES: dict[type[nn.Module], tuple[str, ...]] = {
-    nn.LSTMCell: LSTM.gates,
-    nn.GRUCell: GRU.gates,
-}
+# Cells whose gates torch's have.
+ALIKE: dict[type[nn.Module], type[Cell]] = {nn.LSTMCell: LSTM, nn.GRUCell: GRU}
 
 
 class WrappedCell(Cell):
@@ -56,7 +54,8 @@ class WrappedCell(Cell):
         super().__init__(input_size, dict(zip(labels, sizes, strict=True)))
         self.module, self.returns = module, returns
         self.unread = frozenset(labels[:1] if example.separate_output else ())
-        self.gates = TORCH_GATES.get(type(module), ())
+        alike = ALIKE.get(type(module), Cell)
+        self.gates, self.keeps = alike.gates, alike.keeps
         self._structure, self._example = structure, example.state
 
     def nest(self, state: tuple[Tensor, ...]) -> Any:

@@ -12,6 +12,7 @@
 | EncoderDecoder | one sequence to another, of an Encoder and a Decoder |
 | LuongAttention, BahdanauAttention | a weighted mean of the steps of a memory |
 
+`initialise` starts their matrices and gates by name, against gradients that vanish or explode.
 `from_torch`, `from_keras` and `from_haste` make them of weights of other libraries, `to_torch`
 makes torch.nn's of them.
 """
@@ -25,6 +26,7 @@ from .encoder_decoder import Encoder, EncoderDecoder
 from .feedback import FeedBack
 from .forcing import Scheduled, forcing_at, parse_forcing
 from .importers import from_haste, from_keras, from_torch, to_torch
+from .initialisation import initialise, parse_initialisation
 from .layers import GRU, LSTM, RNN
 from .network import Network, NetworkRun
 from .recurrent import LayerStates, Recurrent
@@ -53,7 +55,9 @@ __all__ = [
     "from_haste",
     "from_keras",
     "from_torch",
+    "initialise",
     "parse_forcing",
+    "parse_initialisation",
     "to_torch",
     "unroll_dilated",
 ]

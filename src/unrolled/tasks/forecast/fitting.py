@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ...cells import BY_NAME
 from ...data import SeriesSet
+from ...nn import initialise
 from ...training import (
     Checkpoint,
     Epoch,
@@ -132,6 +133,8 @@ class Fit:
         architecture = self._architecture(alone, linear)
         path = LinearPath(linear.form, linear.weights)
         model = architecture.build(owner.make_cell, path).to(self.device).use(owner.engine)
+        if owner.initialisation is not None:
+            initialise(model, owner.initialisation)
         crossed = CrossFitted(linear, self.split.train_ends, self.device)
         first = self._first(architecture)
         targets = [series.target for series in self.data]

@@ -25,7 +25,7 @@ from ...cells import Cell, by_name
 from ...data import DataError, Finding, Schema, SeriesSet, read_series
 from ...engines import BY_NAME as ENGINES
 from ...naming import one_of
-from ...nn import Scheduled
+from ...nn import Scheduled, initialise
 from ...nn.forcing import known_forcing, parse_forcing
 from ...training import History, Optimisation, RangeTest, range_test
 from ...training.checkpoint import own_random_numbers
@@ -35,7 +35,7 @@ from .fitted import Fitted, recent
 from .fitting import Fit, Listener
 from .model import MakeCell
 from .objective import Split
-from .plan import Plan
+from .plan import FEW, Plan
 from .results import Backtest, Forecast, check_levels
 from .scaling import MANY_SERIES
 from .windows import validation_steps
@@ -59,6 +59,8 @@ OPTIONAL = ("updates", "hidden_size", "validation", "min_length")
 RANGES = {"dropout": 1, "learning_rate": math.inf, "weight_decay": math.inf}
 # What scikit-learn takes as a seed.
 LARGEST = 2**32 - 1
+# Features that a cell reads which is made only to see whether it can start as asked.
+TRIAL_INPUTS = 3
 # Besides a season, a window to train on and one to validate on, so many steps to learn from.
 SPARE_WINDOWS = 10
 
@@ -79,6 +81,9 @@ class Forecaster(BaseEstimator):
         forcing: what the decoder "feedback" reads in training: "free", its own forecasts;
             "teacher", the truth; "scheduled", more and more its own; or as
             `nn.forcing.parse_forcing` takes it. None is "free". Validation runs free.
+        initialisation: how the recurrent cells start, as `nn.initialise` takes it:
+            "orthogonal", "chrono:200", "orthogonal+forget-bias", ... None leaves them as they
+            are drawn.
         hidden_size, dropout, learning_rate, weight_decay, updates: of network and training;
             None chooses by the amount of data.
         epochs: validations during training.
@@ -115,6 +120,7 @@ class Forecaster(BaseEstimator):
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         decoder: str = "direct",
         forcing: str | Scheduled | None = None,
+        initialisation: str | None = None,
         hidden_size: int | None = None,
         dropout: float | None = None,
         learning_rate: float | None = None,
@@ -135,6 +141,7 @@ class Forecaster(BaseEstimator):
         self.quantiles = quantiles
         self.decoder = decoder
         self.forcing = forcing
+        self.initialisation = initialisation
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.learning_rate = learning_rate
@@ -292,6 +299,10 @@ class Forecaster(BaseEstimator):
                 f"got {self.validation}"
             )
         self.torch_device()
+        if self.initialisation is not None:
+            with own_random_numbers(self.seed):
+                trial = self.make_cell(TRIAL_INPUTS, self.hidden_size or FEW.hidden_size)
+                initialise(trial, self.initialisation)
 
     def chosen_forcing(self) -> str | Scheduled:
         """What a decoder that feeds back reads in training."""

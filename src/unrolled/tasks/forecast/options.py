@@ -7,6 +7,7 @@ import typer
 
 from ...cells import BY_NAME
 from ...data import DataError, SeriesSet, read_series
+from ...nn.initialisation import INITIALISATIONS
 from ...training import Optimisation
 from .forecaster import DECODERS, Forecaster
 
@@ -60,6 +61,9 @@ class Modelling:
         str,
         _option("What the decoder feedback reads: free, teacher, scheduled[:HOW]. Default free."),
     ] = ""
+    initialisation: Annotated[
+        str, _option(f"How the cell starts: {', '.join(INITIALISATIONS)}:T. Default as drawn.")
+    ] = ""
     hidden_size: Annotated[int | None, _option(f"Of each layer. {BY_DATA}")] = None
     dropout: Annotated[float | None, _option(f"Before the head. {BY_DATA}")] = None
     learning_rate: Annotated[float | None, _option(f"At its peak. {BY_DATA}")] = None
@@ -85,6 +89,7 @@ class Modelling:
             "horizon": default_horizon(data) if self.horizon is None else self.horizon,
             "quantiles": numbers(self.quantiles, "--quantiles"),
             "forcing": self.forcing or None,
+            "initialisation": self.initialisation or None,
             "optimisation": optimisation,
         }
         forecaster = Forecaster(**arguments)

@@ -372,6 +372,7 @@ def _settings(forecaster: Forecaster, facts: Mapping[str, str]) -> list[tuple[st
         ("engine", f"{engine}: {why}"),
         ("layers", f"{len(architecture.dilations)}, dilated by {_listed(architecture.dilations)}"),
         ("decoder", architecture.decoder + _forcing(forecaster)),
+        ("start of the cells", forecaster.initialisation or "as drawn"),
         ("updates", describe_optimisation(forecaster.optimisation)),
         ("quantiles", _listed(architecture.levels)),
         *((name.replace("_", " "), f"{value:g}") for name, value in {**chosen, **asked}.items()),

@@ -1,0 +1,226 @@
+"""The verdict on models that were built to have an illness each, and on healthy ones."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import unrolled as ur
+from unrolled import nn as unn
+from unrolled.dynamics.advice import ILLNESSES, diagnoses_of_training
+from unrolled.dynamics.examination import Context, Examination, examine
+from unrolled.training.history import Epoch, History, Update
+
+STEPS = 40
+
+
+def noise(features: int = 2, steps: int = STEPS, batch: int = 4) -> Tensor:
+    return torch.randn(batch, steps, features)
+
+
+def square(model: nn.Module, inputs: Tensor) -> Tensor:
+    return ur.unroll(model, inputs).outputs.square().mean()
+
+
+def elman(matrix: Tensor, nonlinearity: str = "tanh", scale: float = 0.1) -> ur.cells.Elman:
+    cell = ur.cells.Elman(2, len(matrix), nonlinearity=nonlinearity)
+    with torch.no_grad():
+        cell.weight_hh.copy_(matrix)
+        nn.init.normal_(cell.weight_ih, std=scale)
+        cell.bias_ih.zero_(), cell.bias_hh.zero_()
+    return cell
+
+
+def gated(kind: type[ur.cells.AffineCell], gate: str, bias: float) -> ur.cells.AffineCell:
+    """A cell whose gate is held where its bias puts it."""
+    cell = kind(2, 6)
+    at = kind.gates.index(gate) * 6
+    with torch.no_grad():
+        cell.bias_ih[at : at + 6] = bias
+    return cell
+
+
+def illnesses(found: Examination) -> set[str]:
+    return {diagnosis.illness for diagnosis in found.diagnoses}
+
+
+def orthogonal(size: int) -> Tensor:
+    return nn.init.orthogonal_(torch.empty(size, size))
+
+
+def test_a_healthy_memory_has_no_illness() -> None:
+    cell = elman(orthogonal(8), "identity")
+    found = examine(cell, noise(), square, context=Context(STEPS, 24, "the season"))
+    assert found.diagnoses == ()
+    assert found.verdict() == (
+        "More than a thousandth of the gradient is left over all 40 steps of context.\n"
+        "No illness was found."
+    )
+
+
+def test_a_vanishing_gradient_is_told_with_what_it_misses() -> None:
+    context = Context(STEPS, 24, "the season", unit="hours")
+    found = examine(elman(0.5 * torch.eye(6)), noise(), square, context=context)
+    (diagnosis,) = found.diagnoses
+    assert diagnosis.illness == "vanishing gradient" and diagnosis.layer == ""
+    # 0.5^10 is the first power of a half below a thousandth; tanh takes a little more.
+    assert found.horizon in (9, 10)
+    assert diagnosis.text == (
+        f"Gradients fall to a thousandth after {found.horizon} hours; the season is 24."
+    )
+    assert "LSTM" in diagnosis.advice and "orthogonal" in diagnosis.advice
+    # Where less is needed it is no illness, nor where each step reads the season.
+    for enough in (Context(STEPS, 5), Context(STEPS), Context(STEPS, 24, read=24)):
+        assert not examine(elman(0.5 * torch.eye(6)), noise(), square, context=enough).diagnoses
+
+
+def test_gated_cells_are_told_to_open_their_gates() -> None:
+    found = examine(gated(ur.cells.LSTM, "f", -1.0), noise(), square, context=Context(STEPS, 30))
+    (diagnosis,) = [d for d in found.diagnoses if d.illness == "vanishing gradient"]
+    assert diagnosis.advice == (
+        "Start with open gates: initialisation 'forget-bias:1' or 'chrono:30'."
+    )
+
+
+def test_following_the_advice_makes_it_well() -> None:
+    context = Context(STEPS, 30)
+    ill = unn.Network(ur.cells.LSTM(2, 16), 1, output="identity")
+    loss = lambda model, x: model.run(x).o.square().mean()  # noqa: E731
+    assert illnesses(examine(ill, noise(), loss, context=context)) == {"vanishing gradient"}
+    unn.initialise(ill, "chrono:30")
+    well = examine(ill, noise(), loss, context=context)
+    assert "vanishing gradient" not in illnesses(well)
+
+
+@pytest.mark.parametrize("nonlinearity", ["identity", "relu"])
+def test_an_exploding_gradient(nonlinearity) -> None:
+    found = examine(elman(1.5 * torch.eye(4), nonlinearity), noise(steps=20) + 1, square)
+    assert "exploding gradient" in illnesses(found) and "unstable" not in illnesses(found)
+    (diagnosis,) = [d for d in found.diagnoses if d.illness == "exploding gradient"]
+    assert "spectral-radius" in diagnosis.advice and diagnosis.layer == "cell"
+    assert found.diagnoses[0] is diagnosis
+
+
+def test_chaos_is_unstable_though_no_state_explodes() -> None:
+    torch.manual_seed(3)
+    size = 100
+    cell = elman(2.5 * torch.randn(size, size) / size**0.5, scale=0.01)
+    found = examine(cell, noise(steps=60))
+    largest = float(found.layers[0].lyapunov.exponents[0])
+    # Sompolinsky, Crisanti and Sommers 1988: such a network is chaotic above a gain of 1.
+    assert largest > 0.02 and illnesses(found) & {"unstable", "exploding gradient"}
+    tame = examine(elman(0.5 * torch.randn(size, size) / size**0.5, scale=0.01), noise(steps=60))
+    assert not tame.diagnoses
+
+
+@pytest.mark.parametrize(
+    ("kind", "gate", "bias"),
+    [(ur.cells.LSTM, "f", -5.0), (ur.cells.MGU, "f", 5.0), (ur.cells.GRU, "z", -5.0)],
+)
+def test_gates_that_keep_nothing(kind, gate, bias) -> None:
+    found = examine(gated(kind, gate, bias), noise(), square)
+    (diagnosis,) = [d for d in found.diagnoses if d.illness == "forgetful gates"]
+    assert f"gate {gate} is" in diagnosis.text and "100% of all units" in diagnosis.text
+    assert "forget-bias:1" in diagnosis.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "gate", "bias"),
+    [(ur.cells.LSTM, "f", 5.0), (ur.cells.LSTM, "i", -5.0), (ur.cells.GRU, "z", 5.0)],
+)
+def test_open_memories_are_no_illness(kind, gate, bias) -> None:
+    found = examine(gated(kind, gate, bias), noise(), square)
+    assert not illnesses(found) & {"forgetful gates", "saturated units"}
+
+
+def test_dead_rectifiers() -> None:
+    cell = elman(0.5 * torch.eye(8), "relu")
+    with torch.no_grad():
+        cell.bias_ih.fill_(1.0)
+        cell.bias_ih[:5] = -3.0
+    found = examine(cell, noise(), square)
+    (diagnosis,) = found.diagnoses
+    assert diagnosis.illness == "dead units"
+    assert "5 of 8 units of h are 0 at every step" in diagnosis.text
+
+
+def test_saturated_units() -> None:
+    found = examine(elman(torch.zeros(6, 6), scale=1.0), 100 * noise(), square)
+    assert "saturated units" in illnesses(found)
+    calm = examine(elman(torch.zeros(6, 6), scale=1.0), 0.1 * noise(), square)
+    assert not illnesses(calm)
+
+
+def test_idle_units() -> None:
+    cell = elman(0.5 * torch.eye(6))
+    with torch.no_grad():
+        cell.weight_ih[2:] = 0
+        cell.bias_ih.fill_(0.3)
+    cell.initial_state = lambda batch, **place: (  # pyright: ignore[reportAttributeAccessIssue]
+        torch.full((batch, 6), 0.5141).to(**place),
+    )
+    with torch.no_grad():
+        # The fixed point of h = tanh(h / 2 + b) at 0.5141.
+        cell.bias_ih.fill_(float(torch.atanh(torch.tensor(0.5141)) - 0.25705))
+    found = examine(cell, noise(), square)
+    (diagnosis,) = found.diagnoses
+    assert diagnosis.illness == "idle units" and "4 of 6 units of h never change" in diagnosis.text
+
+
+def test_layers_strides_and_names() -> None:
+    stack = unn.Recurrent([elman(0.5 * torch.eye(2), "identity") for _ in range(2)])
+    loss = lambda model, x: model(x)[0].square().mean()  # noqa: E731
+    found = examine(
+        stack,
+        noise(),
+        loss,
+        strides={"cells.1": 4},
+        names={"cells.0": "layer 1", "cells.1": "layer 2"},
+        context=Context(160, 50, unit="days"),
+    )
+    assert [layer.horizon for layer in found.layers] == [10, 40]
+    assert found.memory() == (
+        "A thousandth of the gradient is left after 40 days, in layer 2, of 160 given as context."
+    )
+    assert illnesses(found) == {"vanishing gradient"}
+
+
+def test_figures_that_cannot_be_had_are_told() -> None:
+    network = unn.Network(ur.cells.Jordan(2, 5, 3, output="tanh"))
+    targets = torch.randn(4, STEPS, 3).tanh()
+    loss = lambda m, x: m.run(x, targets=targets, forcing="teacher").o.square().mean()  # noqa: E731
+    (layer,) = examine(network, noise(), loss).layers
+    assert layer.lyapunov is None and "overwritten" in layer.unknown
+
+
+def history(train: list[float], validation: list[float], norms: list[float] = []) -> History:  # noqa: B006
+    best = [v == min(validation[: k + 1]) for k, v in enumerate(validation)]
+    epochs = [
+        Epoch(k, t, {"loss": v}, 1e-3, 1.0, 1.0, best=b)
+        for k, (t, v, b) in enumerate(zip([float("nan"), *train], validation, best, strict=True))
+    ]
+    return History(epochs, "done", [Update(1.0, norm, 1e-3) for norm in norms])
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "illness"),
+    [
+        ([0.9, 0.8, 0.7], [1.0, 1.1, 1.2, 1.3], "no gain"),
+        ([0.9, 0.8, 0.7], [1.0, 0.9, 0.8, 0.7], "stopped early"),
+        ([0.9, 0.5, 0.2], [1.0, 0.8, 0.9, 1.2], "overfitting"),
+        ([0.9, 0.8, 0.8], [1.0, 0.8, 0.81, 0.82], None),
+    ],
+)
+def test_training_curves(train, validation, illness) -> None:
+    found = [d.illness for d in diagnoses_of_training(history(train, validation))]
+    assert found == ([illness] if illness else [])
+
+
+def test_a_gradient_that_is_nearly_always_clipped() -> None:
+    log = history([0.9, 0.8], [1.0, 0.8, 0.81], norms=[3.0, 2.0, 0.5])
+    (found,) = diagnoses_of_training(log, clip_norm=1.0)
+    assert found.illness == "clipped" and "67%" in found.text
+    assert not list(diagnoses_of_training(log, clip_norm=2.5))
+
+
+def test_every_illness_has_a_place() -> None:
+    assert len(set(ILLNESSES)) == len(ILLNESSES)
