@@ -88,10 +88,10 @@ def test_a_schedule_in_the_table_is_known_to_the_loop(monkeypatch) -> None:
 
 def test_a_task_in_the_table_has_its_commands(monkeypatch, capsys, tmp_path) -> None:
     package, commands = types.ModuleType("count"), types.ModuleType("count.commands")
-    commands.inspect = lambda run: print(f"counted {run.name}")
+    commands.predict = lambda run, data, output, quantiles: print(f"counted {run.name}")
     monkeypatch.setitem(sys.modules, "count", package)
     monkeypatch.setitem(sys.modules, "count.commands", commands)
     monkeypatch.setitem(tasks.TASKS, "count", ("count", "Counter"))
     (tmp_path / "config.json").write_text('{"format": 1, "task": "count"}')
-    assert cli.run(["inspect", str(tmp_path)]) == 0
+    assert cli.run(["predict", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"counted {tmp_path.name}\n"

@@ -7,8 +7,8 @@ A recurrence is one step, written once in plain PyTorch. Everything else is deri
     run.outputs, run.states["c"], run.final    # [batch, time, 32], the same, (h, c)
 
 `ur.Cell` is the base class of a cell of your own, `ur.Cell.wrap` takes any module that steps,
-`ur.training` has what trains one, `ur.Forecaster` trains a model on a table of measurements,
-`ur.load` opens a run folder.
+`ur.training` has what trains one, `ur.dynamics` what looks into one, `ur.Forecaster` trains a model
+on a table of measurements, `ur.load` opens a run folder.
 """
 
 from importlib import import_module
@@ -20,7 +20,7 @@ from .graph import UnsupportedOperator, graph
 from .unroll import Trajectory, unroll
 
 if TYPE_CHECKING:
-    from . import training
+    from . import dynamics, training
     from .data import read_series
     from .tasks import load
     from .tasks.forecast import Forecaster
@@ -34,6 +34,7 @@ __all__ = [
     "UnsupportedOperator",
     "bptt",
     "cells",
+    "dynamics",
     "engines",
     "graph",
     "load",
@@ -54,8 +55,8 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "training":
-        return import_module("unrolled.training")
+    if name in ("training", "dynamics"):
+        return import_module(f"unrolled.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

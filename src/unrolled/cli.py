@@ -29,6 +29,8 @@ from .graph.drawing.forms import feeds_back_output
 from .naming import one_of
 from .nn import Network
 from .tasks import TASKS, commands_of, task_of
+from .tasks.inspection import INSPECTION, verdict, write_inspection
+from .tasks.runs import check_writable
 from .training import TrainingFailed
 from .training.machine import started_rank
 
@@ -74,9 +76,21 @@ def evaluate(
 
 
 @app.command()
-def inspect(run: Run) -> None:
-    """Show what a run holds: network, sizes, engine, scores."""
-    commands_of(task_of(run)).inspect(run)
+def inspect(
+    run: Run,
+    output: Annotated[
+        str, typer.Option(help="The page to write; default inspect.html in the run folder.")
+    ] = "",
+) -> None:
+    """Look into a trained network: memory, gates, units, spectrum, stability, training."""
+    page = Path(output) if output else run / INSPECTION
+    if page.suffix != ".html":
+        raise ValueError(f"cannot write {page}: the name must end in .html")
+    check_writable(page.parent)
+    subject = commands_of(task_of(run)).inspect(run)
+    _table(verdict(subject))
+    write_inspection(page, subject)
+    _table([("page", str(page))])
 
 
 @app.command()

@@ -61,13 +61,15 @@ def test_a_vanishing_gradient_is_told_with_what_it_misses() -> None:
     context = Context(STEPS, 24, "the season", unit="hours")
     found = examine(elman(0.5 * torch.eye(6)), noise(), square, context=context)
     (diagnosis,) = found.diagnoses
-    assert diagnosis.illness == "vanishing gradient" and diagnosis.layer == ""
+    assert diagnosis.illness == "vanishing gradient"
+    assert diagnosis.layer == ""
     # 0.5^10 is the first power of a half below a thousandth; tanh takes a little more.
     assert found.horizon in (9, 10)
     assert diagnosis.text == (
         f"Gradients fall to a thousandth after {found.horizon} hours; the season is 24."
     )
-    assert "LSTM" in diagnosis.advice and "orthogonal" in diagnosis.advice
+    assert "LSTM" in diagnosis.advice
+    assert "orthogonal" in diagnosis.advice
     # Where less is needed it is no illness, nor where each step reads the season.
     for enough in (Context(STEPS, 5), Context(STEPS), Context(STEPS, 24, read=24)):
         assert not examine(elman(0.5 * torch.eye(6)), noise(), square, context=enough).diagnoses
@@ -94,9 +96,11 @@ def test_following_the_advice_makes_it_well() -> None:
 @pytest.mark.parametrize("nonlinearity", ["identity", "relu"])
 def test_an_exploding_gradient(nonlinearity) -> None:
     found = examine(elman(1.5 * torch.eye(4), nonlinearity), noise(steps=20) + 1, square)
-    assert "exploding gradient" in illnesses(found) and "unstable" not in illnesses(found)
+    assert "exploding gradient" in illnesses(found)
+    assert "unstable" not in illnesses(found)
     (diagnosis,) = [d for d in found.diagnoses if d.illness == "exploding gradient"]
-    assert "spectral-radius" in diagnosis.advice and diagnosis.layer == "cell"
+    assert "spectral-radius" in diagnosis.advice
+    assert diagnosis.layer == "cell"
     assert found.diagnoses[0] is diagnosis
 
 
@@ -107,7 +111,8 @@ def test_chaos_is_unstable_though_no_state_explodes() -> None:
     found = examine(cell, noise(steps=60))
     largest = float(found.layers[0].lyapunov.exponents[0])
     # Sompolinsky, Crisanti and Sommers 1988: such a network is chaotic above a gain of 1.
-    assert largest > 0.02 and illnesses(found) & {"unstable", "exploding gradient"}
+    assert largest > 0.02
+    assert illnesses(found) & {"unstable", "exploding gradient"}
     tame = examine(elman(0.5 * torch.randn(size, size) / size**0.5, scale=0.01), noise(steps=60))
     assert not tame.diagnoses
 
@@ -119,7 +124,8 @@ def test_chaos_is_unstable_though_no_state_explodes() -> None:
 def test_gates_that_keep_nothing(kind, gate, bias) -> None:
     found = examine(gated(kind, gate, bias), noise(), square)
     (diagnosis,) = [d for d in found.diagnoses if d.illness == "forgetful gates"]
-    assert f"gate {gate} is" in diagnosis.text and "100% of all units" in diagnosis.text
+    assert f"gate {gate} is" in diagnosis.text
+    assert "100% of all units" in diagnosis.text
     assert "forget-bias:1" in diagnosis.advice
 
 
@@ -163,7 +169,8 @@ def test_idle_units() -> None:
         cell.bias_ih.fill_(float(torch.atanh(torch.tensor(0.5141)) - 0.25705))
     found = examine(cell, noise(), square)
     (diagnosis,) = found.diagnoses
-    assert diagnosis.illness == "idle units" and "4 of 6 units of h never change" in diagnosis.text
+    assert diagnosis.illness == "idle units"
+    assert "4 of 6 units of h never change" in diagnosis.text
 
 
 def test_layers_strides_and_names() -> None:
@@ -189,7 +196,8 @@ def test_figures_that_cannot_be_had_are_told() -> None:
     targets = torch.randn(4, STEPS, 3).tanh()
     loss = lambda m, x: m.run(x, targets=targets, forcing="teacher").o.square().mean()  # noqa: E731
     (layer,) = examine(network, noise(), loss).layers
-    assert layer.lyapunov is None and "overwritten" in layer.unknown
+    assert layer.lyapunov is None
+    assert "overwritten" in layer.unknown
 
 
 def history(train: list[float], validation: list[float], norms: list[float] = []) -> History:  # noqa: B006
@@ -218,7 +226,8 @@ def test_training_curves(train, validation, illness) -> None:
 def test_a_gradient_that_is_nearly_always_clipped() -> None:
     log = history([0.9, 0.8], [1.0, 0.8, 0.81], norms=[3.0, 2.0, 0.5])
     (found,) = diagnoses_of_training(log, clip_norm=1.0)
-    assert found.illness == "clipped" and "67%" in found.text
+    assert found.illness == "clipped"
+    assert "67%" in found.text
     assert not list(diagnoses_of_training(log, clip_norm=2.5))
 
 

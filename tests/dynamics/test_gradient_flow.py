@@ -99,7 +99,8 @@ def test_the_gradient_along_a_sequence_is_that_of_autograd(name, engine) -> None
     assert all(parameter.grad is None for parameter in network.parameters())
     expected = by_autograd(network, inputs, lengths, targets)
     torch.testing.assert_close(layer.along, expected, rtol=1e-9, atol=1e-15)
-    assert layer.loss is not None and layer.loss.walks[:3].tolist() == [3, 3, 2]
+    assert layer.loss is not None
+    assert layer.loss.walks[:3].tolist() == [3, 3, 2]
     # Of three walks the quartiles are the walks themselves; the third ends before the first step.
     found = torch.stack([layer.loss.low, layer.loss.middle, layer.loss.high])[:, 1].exp()
     for row, length in zip(expected, lengths[:2], strict=False):
@@ -166,7 +167,8 @@ def test_layers_directions_and_noise_are_told_apart_by_name() -> None:
     assert list(gradient_flow(drop_in, inputs)) == ["l0", "l0_reverse", "l1", "l1_reverse"]
     stack = unn.Recurrent("gru", 4, 3, num_layers=2, zoneout=0.1, weight_drop=0.2)
     assert list(gradient_flow(stack, inputs)) == ["cells.0", "cells.1"]
-    assert stack.training and all(cell.training for cell in stack.cells)
+    assert stack.training
+    assert all(cell.training for cell in stack.cells)
     inside = nn.Sequential(stack)
     assert list(gradient_flow(inside, inputs)) == ["0.cells.0", "0.cells.1"]
 
@@ -175,11 +177,12 @@ def test_lower_layers_have_what_comes_down_from_above() -> None:
     stack = unn.Recurrent("elman", 2, 3, num_layers=2).double()
     inputs = torch.randn(2, 7, 2, dtype=torch.float64)
     lower, upper = record(stack, inputs, lambda m, x: m(x)[0][:, -1].sum())
-    assert upper.direct is not None and lower.direct is not None
+    assert upper.direct is not None
+    assert lower.direct is not None
     assert (upper.direct.norm(dim=-1) > 0).nonzero()[:, 1].tolist() == [6, 6]
     # The upper layer reads the lower one at every step.
     assert bool((lower.direct.norm(dim=-1) > 0).all())
-    first = list(stack.cells)[0]
+    first = next(iter(stack.cells))
     h = ur.unroll(first, inputs).outputs.detach().requires_grad_()
     ur.unroll(list(stack.cells)[1], h).outputs[:, -1].sum().backward()
     torch.testing.assert_close(lower.direct, h.grad, **EXACT)
@@ -202,7 +205,8 @@ def test_the_final_state_and_the_last_output_are_counted_once_each() -> None:
 def test_a_frozen_reservoir_has_a_gradient_too() -> None:
     network = unn.Network(ur.cells.EchoState(2, 20), 1, output="identity")
     layer = gradient_flow(network, torch.randn(2, 50, 2), lambda m, x: m.run(x).o.square().mean())
-    assert layer["cell"].loss is not None and layer["cell"].loss.horizon is not None
+    assert layer["cell"].loss is not None
+    assert layer["cell"].loss.horizon is not None
 
 
 def test_random_directions_stand_for_all_of_a_large_state() -> None:
@@ -225,7 +229,8 @@ def test_the_horizon_of_a_model_is_its_longest() -> None:
     assert flow.horizon == 31
     assert repr(flow) == "GradientFlow(memory horizon in steps: cells.0: 10, cells.1: 31)"
     kept = gradient_flow(unn.Recurrent([linear(torch.eye(2))]), torch.ones(1, 4, 2).double())
-    assert kept.horizon is None and "beyond 4" in repr(kept)
+    assert kept.horizon is None
+    assert "beyond 4" in repr(kept)
 
 
 def test_what_grows_is_told() -> None:
@@ -249,4 +254,5 @@ def test_the_hook_sees_nothing_afterwards() -> None:
     with pytest.raises(ZeroDivisionError):
         gradient_flow(cell, torch.randn(1, 4, 2), lambda m, x: 1 / 0)
     run = ur.unroll(cell, torch.randn(1, 4, 2))
-    assert run.outputs.grad_fn is not None and "View" not in type(run.outputs.grad_fn).__name__
+    assert run.outputs.grad_fn is not None
+    assert "View" not in type(run.outputs.grad_fn).__name__

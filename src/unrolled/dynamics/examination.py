@@ -139,7 +139,7 @@ def examine(
     batch: Any,
     loss: Loss | None = None,
     *,
-    labels: Sequence[Sequence[Any]] | None = None,
+    labels: Mapping[str, Sequence[Sequence[Any]]] | None = None,
     context: Context | None = None,
     strides: Mapping[str, int] | None = None,
     names: Mapping[str, str] | None = None,
@@ -148,7 +148,7 @@ def examine(
 
     Arguments:
         model, batch, loss: as `gradient_flow` takes them.
-        labels: as `gates` takes them.
+        labels: what the steps of each sequence are called, by the layer's qualified name.
         context: what to measure against; default the steps of the batch.
         strides: steps of the data that one step of a layer is, by its qualified name; default 1.
         names: what to call the layers, by qualified name.
@@ -160,7 +160,13 @@ def examine(
     strides, names = strides or {}, names or {}
     flow = flow_of(recordings)
     layers = tuple(
-        _layer(each, flow[each.name], labels, strides.get(each.name, 1), names.get(each.name))
+        _layer(
+            each,
+            flow[each.name],
+            (labels or {}).get(each.name),
+            strides.get(each.name, 1),
+            names.get(each.name),
+        )
         for each in recordings
     )
     steps = max(each.x.shape[1] * strides.get(each.name, 1) for each in recordings)
@@ -176,7 +182,6 @@ def _layer(
     stride: int,
     label: str | None,
 ) -> LayerExamination:
-    fits = labels is not None and len(labels) >= len(recording.x) and stride == 1
     exponents, unknown = _exponents(recording)
     return LayerExamination(
         recording.name,
@@ -184,7 +189,7 @@ def _layer(
         stride,
         recording.cell,
         flow,
-        trace_of(recording, labels if fits else None),
+        trace_of(recording, labels),
         _spectra(recording),
         exponents,
         unknown,

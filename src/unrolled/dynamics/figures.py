@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..report.figures import Paint, colour, dashes
+from ..report.page import Key
 from .gates import GateTrace
-from .gradient_flow import FORGOTTEN, ByLag, GradientFlow, LayerFlow
+from .gradient_flow import FORGOTTEN, ByLag, LayerFlow
+from .lyapunov import Lyapunov
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +30,8 @@ LOOKS = (
 )
 # Below this share a gradient is as good as zero, in float32 anyhow.
 LEAST_SHARE = 1e-8
-# More labels than these along an axis run into one another.
-MOST_LABELS = 6
+# Letters that have room along an axis.
+LETTERS = 60
 
 
 def look(number: int) -> dict[str, Any]:
@@ -38,36 +40,56 @@ def look(number: int) -> dict[str, Any]:
     return {"color": colour(hue), "linestyle": dashes(dash)}
 
 
+def keys_of(names: Sequence[str]) -> list[Key]:
+    """Entries of a page's legend for lines that `look` tells apart."""
+    looks = [LOOKS[number % len(LOOKS)] for number in range(len(names))]
+    return [Key(name, *one) for name, one in zip(names, looks, strict=True)]
+
+
 def paint_flow(
-    flow: GradientFlow,
+    flow: Mapping[str, LayerFlow],
     strides: Mapping[str, int] | None = None,
     unit: str = "steps",
-    names: Mapping[str, str] | None = None,
+    *,
+    of: str = "loss",
+    legend: bool = True,
 ) -> Paint:
-    """The gradient of the loss by lag, of every layer; of the state where there is no loss.
+    """The gradient by lag, of every layer that has one.
 
     Arguments:
+        flow: layers by name, as `gradient_flow` gives them; or those of several models.
         strides: steps of the data that one step of a layer is, by layer; default 1.
         unit: what a step of the data is.
-        names: of the layers, for the legend; default their qualified names.
+        of: "loss", of d L(T) / d z(T-k), or "state", of d z(T) / d z(T-k).
+        legend: name the layers in the figure; a page has its own legend (`keys_of`).
     """
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         for number, (name, layer) in enumerate(flow.items()):
-            stride = (strides or {}).get(name, 1)
-            draw_by_lag(
-                axes, layer.loss or layer.state, number, (names or flow_names(flow))[name], stride
-            )
-        finish_by_lag(axes, unit)
+            found = layer.loss if of == "loss" else layer.state
+            if found is not None:
+                draw_by_lag(axes, found, number, name, (strides or {}).get(name, 1))
+        finish_by_lag(axes, unit, legend)
         axes.set_ylabel("share of the gradient left")
 
     return paint
 
 
-def flow_names(flow: Mapping[str, LayerFlow]) -> dict[str, str]:
-    """Layers as a legend calls them: by qualified name and cell."""
-    return {n: layer.title if n == "cell" else f"{n} ({layer.title})" for n, layer in flow.items()}
+def paint_exponents(found: Sequence[Lyapunov]) -> Paint:
+    """Lyapunov exponents by rank, one line each; -inf is a gap."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.axhline(0, color=colour("quiet"), linewidth=0.8)
+        for number, each in enumerate(found):
+            values = each.exponents.where(each.exponents.isfinite(), math.nan)
+            ranks = range(1, len(values) + 1)
+            axes.plot(ranks, values.tolist(), marker="o", markersize=2.5, **look(number))
+        axes.set_xlabel("rank")
+        axes.set_ylabel("exponent per step")
+
+    return paint
 
 
 def draw_by_lag(axes: Axes, found: ByLag, number: int, label: str, stride: int = 1) -> None:
@@ -81,8 +103,8 @@ def draw_by_lag(axes: Axes, found: ByLag, number: int, label: str, stride: int =
     axes.fill_between(lags, low, high, color=look(number)["color"], alpha=0.15, linewidth=0)
 
 
-def finish_by_lag(axes: Axes, unit: str) -> None:
-    """Logarithmic shares, the line below which a gradient counts as forgotten, a legend."""
+def finish_by_lag(axes: Axes, unit: str, legend: bool = True) -> None:
+    """Logarithmic shares, and the line below which a gradient counts as forgotten."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axes.set_yscale("log")
@@ -93,7 +115,8 @@ def finish_by_lag(axes: Axes, unit: str) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.axhline(FORGOTTEN, color=colour("quiet"), linewidth=0.8, linestyle=dashes("dashed"))
     axes.set_xlabel(f"lag, {unit}")
-    axes.legend()
+    if legend:
+        axes.figure.legend(loc="outside upper left", ncols=3)
 
 
 def power(value: float) -> str:
@@ -169,7 +192,12 @@ def _shades() -> Any:
 
 
 def _label_steps(axes: Axes, labels: list[str]) -> None:
-    short = all(len(label) <= 2 for label in labels)
-    every = 1 if short and len(labels) <= 60 else max(1, -(-len(labels) // MOST_LABELS))
-    places = range(0, len(labels), every)
-    axes.set_xticks(list(places), [labels[place] for place in places])
+    """As many labels as have room, the first and the last among them."""
+    longest = max(map(len, labels), default=1)
+    most = min(len(labels), max(2, LETTERS // (longest + 1)))
+    places = sorted({round(k * (len(labels) - 1) / max(1, most - 1)) for k in range(most)})
+    axes.set_xticks(places, [labels[place] for place in places])
+    # The outer ones stay within the figure.
+    for text, place in zip(axes.get_xticklabels(), places, strict=True):
+        side = "left" if place == 0 else "right" if place == len(labels) - 1 else "center"
+        text.set(horizontalalignment=side)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from ..cells import Cell
+from ..cells.cell import computing_hooks
 from .drop_in import DropIn
 
 
@@ -25,8 +26,16 @@ def _collect(module: nn.Module, name: str, found: dict[str, Cell]) -> None:
             found[name] = module
         return
     if isinstance(module, DropIn):
+        _take_parameters(module)
         for depth, row in enumerate(module.steppers):
             for way, stepper in zip(("", "_reverse"), row, strict=False):
                 found[".".join(filter(None, (name, f"l{depth}{way}")))] = stepper.cell
     for child, inner in module.named_children():
         _collect(inner, ".".join(filter(None, (name, child))), found)
+
+
+def _take_parameters(layer: DropIn) -> None:
+    """Give the cells of a drop-in layer the parameters as they are now, pruned ones too."""
+    for hook in computing_hooks(layer).values():
+        hook(layer, ())
+    layer._bind()

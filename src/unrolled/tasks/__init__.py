@@ -1,7 +1,8 @@
 """From data to a trained model and back: one package a task.
 
 A task's package has an estimator and a module `commands` with what the command line needs:
-`register(train_app, check_app, tune_app)`, `predict`, `evaluate`, `inspect`, `demo`.
+`register(train_app, check_app, tune_app)`, `predict`, `evaluate`, `inspect`, `demo`. `inspect`
+gives the `inspection.Subject` of a run.
 """
 
 from collections.abc import Callable

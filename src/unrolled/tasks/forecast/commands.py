@@ -15,6 +15,7 @@ from ...files import write_text
 from ...training import Machine
 from ...training.board import check_tensorboard
 from ...training.machine import started_processes, started_rank
+from ..inspection import Subject
 from ..options import takes
 from ..runs import METRICS, check_writable, read_json
 from ..training import Found, Optimising, Running, find_unfinished, make_place
@@ -22,6 +23,7 @@ from ..tuning import Searching
 from .card import describe_gain, model_card
 from .console import MOST_TEST_WINDOWS, Console, TrainingLog
 from .forecaster import Forecaster
+from .inspection import subject
 from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
 from .results import Backtest
@@ -273,11 +275,12 @@ def tell_findings(data: SeriesSet | None) -> None:
             typer.echo(f"{finding.kind:<9} {finding.text}", err=True)
 
 
-def inspect(run: Path) -> None:
-    """What a run folder holds."""
+def inspect(run: Path) -> Subject:
+    """Show what a run folder holds, and give what there is to look into."""
     forecaster = load_forecaster(run)
     scores = read_json(run / METRICS).get("test") if (run / METRICS).exists() else None
     Console().inspected(run, forecaster, scores)
+    return subject(run, forecaster)
 
 
 def _slug(name: str) -> str:
