@@ -272,22 +272,32 @@ class TestPrecision:
         expected = lyapunov(cell.double(), inputs.double())
         torch.testing.assert_close(found.each, expected.each)
 
-    def test_a_cell_that_cannot_be_copied_runs_in_its_own_type(self) -> None:
-        cell = Elman(1, 3, bias=False)
+    def test_weights_that_torch_computed_are_copied_as_they_are(self) -> None:
+        cell, inputs = Elman(1, 3, bias=False), torch.randn(2, 10, 1)
         weight = cell.weight_hh
+        expected = Elman(1, 3, bias=False)
+        with torch.no_grad():
+            expected.weight_ih.copy_(cell.weight_ih)
+            expected.weight_hh.copy_(2 * weight)
         del cell.weight_hh
-        # What autograd computed cannot be copied.
         cell.weight_hh = 2 * weight
-        found = lyapunov(cell, torch.randn(2, 10, 1))
-        assert found.dtype == torch.float32
-        assert found.exponents.dtype == torch.float64
-        assert found.exponents.isfinite().all()
+        found = lyapunov(cell, inputs)
+        assert found.dtype == torch.float64
+        torch.testing.assert_close(found.each, lyapunov(expected, inputs).each)
 
-    def test_so_does_one_with_tensors_of_its_own_type(self) -> None:
+    def test_so_are_tensors_that_are_no_buffers(self) -> None:
         cell = Linear(torch.eye(2))
-        # No buffer, so a copy in float64 multiplies float64 by float32.
         del cell.W
         cell.W = torch.diag(torch.tensor([0.5, 0.25]))
+        found = lyapunov(cell, state=torch.ones(1, 2), steps=60, warm_up=40, engine="eager")
+        assert found.dtype == torch.float64
+
+    def test_a_step_that_knows_one_type_runs_in_that(self) -> None:
+        class Narrow(Linear):
+            def step(self, x, z):
+                return (z.float() @ self.W.float().T,)
+
+        cell = Narrow(torch.diag(torch.tensor([0.5, 0.25])))
         found = lyapunov(cell, state=torch.ones(1, 2), steps=60, warm_up=40, engine="eager")
         assert found.dtype == torch.float32
         expected = [math.log(0.5), math.log(0.25)]

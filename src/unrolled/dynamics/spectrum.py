@@ -12,8 +12,8 @@ Henrici's departure from normality says how far a matrix is from that,
 
     sqrt(sum sigma^2 - sum |lambda|^2) / sqrt(sum sigma^2).
 
-All is computed in float64 on the CPU, on a copy of the cell in evaluation mode; in the cell's own
-type where its step mixes float64 with tensors of its own.
+All is computed in float64, on a copy of the cell in evaluation mode; in the cell's own type where
+its step mixes float64 with tensors of its own. Spectra are on the CPU.
 
 Shapes: B batch, T time, S all entries of the state, I input_size.
 
@@ -28,17 +28,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from ..cells import Cell
-from ..cells.cell import computing_hooks, like_of
 from ..engines import Problem
 from ..graph import Graph
 from ..graph.graph import reachable
@@ -47,6 +44,7 @@ from ..graph.roles import Role, roles, rows_of
 from ..nn import Network
 from ..nn.within import cells_of
 from ..unroll import problem_of, unroll
+from .precision import at_rest, measurable
 from .steps import StepMap
 
 if TYPE_CHECKING:
@@ -70,6 +68,7 @@ class Spectrum:
     @staticmethod
     def of(matrices: Tensor) -> Spectrum:
         """The spectrum of matrices [..., m, n]."""
+        matrices = matrices.cpu()
         finite = matrices.isfinite().all(-1).all(-1)[..., None]
         known = torch.where(finite[..., None], matrices, 0).double()
         singular_values = torch.linalg.svdvals(known).where(finite, torch.nan)
@@ -229,26 +228,19 @@ def spectrum(
 
 @torch.no_grad()
 def _spectra(cell: Cell, problem: Problem | None = None) -> CellSpectra:
-    copy, dtype = _measurable(cell)
+    copy, dtype = measurable(cell)
     step = StepMap(copy)
     graph = None if step.jacobian is None else step.jacobian.derivative.of
     matrices = {} if graph is None else recurrent_matrices(graph)
     recurrent = {symbol: Spectrum.of(W) for symbol, W in matrices.items()}
-    x, rest = _rest(copy, dtype)
+    x, rest = at_rest(copy, dtype)
     jacobian = step.jacobians(x, step.join(rest))[0].double()
     along = None
     if problem is not None:
-        given = [_taken(part, dtype) for part in problem.state]
-        along = _along(step, _taken(problem.inputs, dtype), given, problem.valid)
+        problem = problem.to(dtype)
+        given = [part.detach() for part in problem.state]
+        along = _along(step, problem.inputs.detach(), given, problem.valid)
     return CellSpectra(cell.title, matrices, recurrent, jacobian, Spectrum.of(jacobian), along)
-
-
-def _rest(cell: Cell, dtype: torch.dtype) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """No input, and the state before the first step, of one sequence."""
-    x = torch.zeros(1, cell.input_size, dtype=dtype)
-    if cell.reads_time:
-        x[:, -1] = 1
-    return x, cell.initial_state(1, dtype=dtype, device="cpu")
 
 
 def _along(step: StepMap, x: Tensor, start: Sequence[Tensor], valid: Tensor | None) -> Spectrum:
@@ -260,7 +252,7 @@ def _along(step: StepMap, x: Tensor, start: Sequence[Tensor], valid: Tensor | No
     eigenvalues = torch.stack([each.eigenvalues for each in found], dim=1)
     singular_values = torch.stack([each.singular_values for each in found], dim=1)
     if valid is not None:
-        beyond = ~valid.cpu()[..., None]
+        beyond = ~valid.to(eigenvalues.device)[..., None]
         eigenvalues = eigenvalues.masked_fill(beyond, torch.nan)
         singular_values = singular_values.masked_fill(beyond, torch.nan)
     return Spectrum(eigenvalues, singular_values)
@@ -298,40 +290,6 @@ def _gates_of(node: Affine, gates: tuple[str, ...]) -> tuple[str, ...]:
     if rows.start % size or rows.stop % size or rows.stop - rows.start == size:
         return ()
     return gates[rows.start // size : rows.stop // size]
-
-
-def _measurable(cell: Cell) -> tuple[Cell, torch.dtype]:
-    """A copy on the CPU, in evaluation mode, and its type: float64 if its step runs in that."""
-    copy = _copy_of(cell, torch.float64)
-    try:
-        x, rest = _rest(copy, torch.float64)
-        if all(part.dtype == torch.float64 for part in copy.step(x, *rest)):
-            return copy, torch.float64
-    except RuntimeError:
-        pass  # Types that do not go together, or an error that the copy below raises as well.
-    own = like_of(cell).dtype
-    return _copy_of(cell, own), own
-
-
-def _copy_of(cell: Cell, dtype: torch.dtype) -> Cell:
-    """A copy without the hooks of torch.nn.utils: what they compute is a buffer."""
-    parts = [tuple(vars(module).values()) for module in cell.modules()]
-    held = [leaf for leaf in pytree.tree_leaves(parts) if torch.is_tensor(leaf)]
-    # What torch computed, as a pruned weight, is no leaf: deepcopy could not copy it.
-    copy = deepcopy(cell, {id(tensor): _taken(tensor, dtype) for tensor in held}).eval()
-    for module in copy.modules():
-        for key, hook in computing_hooks(module).items():
-            hook(module, ())
-            del module._forward_pre_hooks[key]
-            computed = [name for name, value in vars(module).items() if torch.is_tensor(value)]
-            module._buffers.update({name: vars(module).pop(name) for name in computed})
-    return copy
-
-
-def _taken(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """A copy on the CPU, real numbers in the type."""
-    tensor = tensor.detach()
-    return tensor.to("cpu", dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
 
 
 def _told(spectrum: Spectrum) -> str:

@@ -42,7 +42,8 @@ class StepMap:
         try:
             kept = kept_of(cell).graph
             self.jacobian = None if kept is None else kept.jacobian()
-        except UnsupportedOperator:
+        except (UnsupportedOperator, RuntimeError):
+            # A step may run on states of one type only, and not on those of the trace.
             pass
 
     def join(self, state: Sequence[Tensor]) -> Tensor:
