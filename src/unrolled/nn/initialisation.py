@@ -53,6 +53,7 @@ from ..graph.nodes import Affine, Fixed, Node, Number, Pointwise, Slice
 from ..graph.roles import gate_of, roles, rows_of
 from ..naming import one_of
 from .drop_in import DropIn
+from .within import cells_of
 
 # Names with the value that they have where none is given; None where one must be.
 MATRICES: dict[str, float | None] = {"orthogonal": 1.0, "identity": 1.0, "spectral-radius": 1.0}
@@ -149,25 +150,22 @@ def _cells(module: Any) -> list[Cell]:
     """The cells inside a module that hold no other cells."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a cell or a module, got {type(module).__name__}")
-    found: dict[Cell, None] = {}
     for part in module.modules():
-        if isinstance(part, DropIn):
-            part._bind()
-            found |= dict.fromkeys(cell for cell, _ in part._bound())
-        elif isinstance(part, nn.RNNBase):
+        if isinstance(part, nn.RNNBase) and not isinstance(part, DropIn):
             name = type(part).__name__
             raise ValueError(
                 f"module holds a torch.nn.{name}, which has no cell; use unrolled.nn.{name}, or "
                 "unrolled.nn.from_torch(layer)"
             )
-        elif isinstance(part, Cell) and sum(isinstance(m, Cell) for m in part.modules()) == 1:
-            found[part] = None
+    inside = [m for cell in cells_of(module).values() for m in cell.modules()]
+    cells = dict.fromkeys(m for m in inside if isinstance(m, Cell))
+    found = [c for c in cells if sum(isinstance(m, Cell) for m in c.modules()) == 1]
     if not found:
         raise ValueError(
             f"module is a {type(module).__name__} without a cell; unrolled.Cell.wrap makes one of "
             "any module with forward(x, state)"
         )
-    return list(found)
+    return found
 
 
 class _Start:

@@ -30,6 +30,7 @@ SEARCHED = (
     "cell",
     "decoder",
     "forcing",
+    "initialisation",
     "hidden_size",
     "dropout",
     "learning_rate",
