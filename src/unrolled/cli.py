@@ -83,14 +83,14 @@ def inspect(
     ] = "",
 ) -> None:
     """Look into a trained network: memory, gates, units, spectrum, stability, training."""
+    task = task_of(run)
     page = Path(output) if output else run / INSPECTION
     if page.suffix != ".html":
         raise ValueError(f"cannot write {page}: the name must end in .html")
     check_writable(page.parent)
-    subject = commands_of(task_of(run)).inspect(run)
-    _table(verdict(subject))
+    subject = commands_of(task).inspect(run)
     write_inspection(page, subject)
-    _table([("page", str(page))])
+    _table([*verdict(subject), ("page", str(page))])
 
 
 @app.command()
@@ -166,10 +166,11 @@ def _of_ones_own() -> Iterator[None]:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> None:
-    width = max(60, shutil.get_terminal_size().columns)
+    rows, width = list(rows), max(60, shutil.get_terminal_size().columns)
+    margin = max(10, *(len(name) + 2 for name, _ in rows))
     for name, text in rows:
-        lines = textwrap.wrap(text, width - 10, break_long_words=False, break_on_hyphens=False)
-        typer.echo(f"{name:<10}" + ("\n" + " " * 10).join(lines))
+        lines = textwrap.wrap(text, width - margin, break_long_words=False, break_on_hyphens=False)
+        typer.echo(f"{name:<{margin}}" + ("\n" + " " * margin).join(lines))
 
 
 def _version(asked: bool) -> None:

@@ -126,7 +126,7 @@ def unroll(
         EngineRefused: the engine asked for cannot run this.
     """
     if inputs is None:
-        inputs = _no_inputs(cell, state, steps)
+        inputs = no_inputs(cell, state, steps)
     elif steps is not None:
         raise ValueError("steps is for a cell without inputs; inputs have their own length")
     problem = problem_of(cell, inputs, state, lengths, forced)
@@ -176,12 +176,17 @@ def _no_cell(given: Any) -> str:
     if isinstance(getattr(given, "cell", None), Cell):
         return f"{what}; pass its .cell"
     if hasattr(given, "steppers") or isinstance(given, nn.RNNBase):
-        return f"{what}, a layer, which is called itself: layer(inputs)"
+        return (
+            f"{what}, a layer, which is called itself: layer(inputs); unrolled.nn.cells_of(layer) "
+            "has its cells by name"
+        )
     return f"{what}; unrolled.Cell.wrap makes one of any module with forward(x, state)"
 
 
-def _no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
+def no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
     """Inputs without features, [B, T, 0], of an autonomous system."""
+    if not isinstance(cell, Cell):
+        raise TypeError(_no_cell(cell))
     if getattr(cell, "input_size", 0):
         raise ValueError(f"{type(cell).__name__} reads {cell.input_size} inputs; pass inputs")
     if not isinstance(steps, int) or steps < 1:
@@ -201,7 +206,8 @@ def _check_inputs(cell: Cell, inputs: Tensor) -> None:
             f"torch.nn.functional.one_hot(inputs, {cell.input_size}).float(), or use an embedding"
         )
     if inputs.dim() == 2:
-        raise ValueError(f"inputs must be {wanted}, got {list(inputs.shape)}; add inputs[None]")
+        advice = "inputs[..., None]" if cell.input_size == 1 != inputs.shape[1] else "inputs[None]"
+        raise ValueError(f"inputs must be {wanted}, got {list(inputs.shape)}; pass {advice}")
     if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
         transposed = inputs.dim() == 3 and inputs.shape[1] == cell.input_size
         advice = "; pass inputs.transpose(1, 2) if features come second" if transposed else ""

@@ -312,7 +312,7 @@ class Wrong(nn.Module):
         (3, {}, TypeError, "function or a module that is made, got int"),
         (Oscillator, {}, TypeError, "got Oscillator, a class"),
         (torch.sin, {}, TypeError, r"pass lambda s: sin\(s\)"),
-        (lambda t, s: s, {}, TypeError, r"\(s\), \(s, x\), \(s, x, t\); .* takes \(t, s\)"),
+        (lambda t, s: s, {}, TypeError, r"\(s\), \(s, x\), \(s, x, t\), .* takes \(t, s\)"),
         (lambda: 1, {}, TypeError, r"takes \(\)"),
         (lambda s, x, t, u: s, {}, TypeError, r"takes \(s, x, t, u\)"),
         (lambda s, *, x: s, {}, TypeError, "must take"),

@@ -1,12 +1,22 @@
 """The verdict on models that were built to have an illness each, and on healthy ones."""
 
+import re
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import nn as unn
-from unrolled.dynamics.advice import ILLNESSES, diagnoses_of_training
+from unrolled.dynamics import gates, gradient_flow
+from unrolled.dynamics.advice import (
+    ILLNESSES,
+    calming,
+    diagnoses_of_training,
+    opening,
+    remembering,
+    startable,
+)
 from unrolled.dynamics.examination import Context, Examination, examine
 from unrolled.training.history import Epoch, History, Update
 
@@ -70,9 +80,124 @@ def test_a_vanishing_gradient_is_told_with_what_it_misses() -> None:
     )
     assert "LSTM" in diagnosis.advice
     assert "orthogonal" in diagnosis.advice
-    # Where less is needed it is no illness, nor where each step reads the season.
-    for enough in (Context(STEPS, 5), Context(STEPS), Context(STEPS, 24, read=24)):
+    # Where less is needed it is no illness.
+    for enough in (Context(STEPS, 5), Context(STEPS)):
         assert not examine(elman(0.5 * torch.eye(6)), noise(), square, context=enough).diagnoses
+
+
+def test_no_memory_at_all_is_none_though_a_step_reads_the_season() -> None:
+    context = Context(STEPS, 24, "the season", read=24, unit="hours")
+    found = examine(
+        elman(torch.zeros(6, 6)), noise(), square, context=context, strides={"cell": 24}
+    )
+    assert found.remembers == 0
+    (diagnosis,) = found.diagnoses
+    assert "(beside the 24 values that a step reads)" in diagnosis.text
+    assert "Each step reads the last 24 hours besides." in found.memory()
+
+
+def test_a_short_layer_is_no_long_memory() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = elman(0.2 * torch.eye(4), "identity")
+            self.decoder = elman(orthogonal(4), "identity")
+
+        def forward(self, x: Tensor) -> Tensor:
+            context = ur.unroll(self.encoder, x).outputs[:, -1:, :2]
+            return ur.unroll(self.decoder, context.expand(-1, 6, -1)).outputs
+
+    loss = lambda model, x: model(x).square().mean()  # noqa: E731
+    context = Context(STEPS, 30)
+    for decoders in ((), ("decoder",)):
+        found = examine(Both(), noise(), loss, context=context, decoders=decoders)
+        # 0.2^5 is the first power below a thousandth; the decoder keeps all of its 6 steps.
+        assert [layer.horizon for layer in found.layers] == [5, None]
+        assert found.remembers == (4 if decoders else 6)
+        assert illnesses(found) == {"vanishing gradient"}
+        assert ("over 6 of 40 steps" in found.memory()) == (not decoders)
+
+
+@pytest.mark.parametrize("name", sorted(ur.cells.BY_NAME))
+def test_what_is_advised_can_be_done(name) -> None:
+    cell = ur.cells.BY_NAME[name](4, 4)
+    for advice in (remembering(startable([cell]), 30), calming(cell), opening(cell)):
+        for start in re.findall(r"'([a-z-]+(?::[0-9.]+)?)'", advice):
+            unn.initialise(cell, start)
+
+
+@pytest.mark.parametrize("name", sorted(ur.cells.BY_NAME))
+def test_no_fresh_cell_is_ill(name) -> None:
+    cell = ur.cells.BY_NAME[name](4, 4)
+    assert examine(cell, noise(features=4)).diagnoses == ()
+
+
+def test_wrapped_cells_keep_their_gates() -> None:
+    noisy = unn.Recurrent([gated(ur.cells.LSTM, "f", -6.0)], zoneout=0.1)
+    found = examine(noisy, noise())
+    assert "forgetful gates" in illnesses(found)
+    fed = unn.Network(unn.FeedBack(ur.cells.LSTM(4, 6), 2, output="tanh"))
+    assert fed.cell.keeps == {"f": 1, "i": -1}
+
+
+class Fickle(ur.Cell):
+    """A cell that draws in training."""
+
+    def __init__(self) -> None:
+        super().__init__(2, {"h": 3})
+        self.linear, self.drop = nn.Linear(5, 3), nn.Dropout(0.5)
+
+    def step(self, x: Tensor, h: Tensor) -> tuple[Tensor]:
+        return (torch.tanh(self.linear(self.drop(torch.cat([x, h], dim=-1)))),)
+
+
+def test_a_model_in_training_mode_is_looked_at_as_it_predicts() -> None:
+    cell, inputs = Fickle(), noise()
+    cell.eval()
+    expected = gradient_flow(cell, inputs)["cell"].state.middle
+    traced = gates(cell, inputs)[0].gates["h"]
+    cell.train()
+    before = torch.get_rng_state()
+    torch.testing.assert_close(gradient_flow(cell, inputs)["cell"].state.middle, expected)
+    torch.testing.assert_close(gates(cell, inputs)[0].gates["h"], traced)
+    examine(cell, inputs, square)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert cell.drop.training
+
+
+def test_callers_without_gradients_are_served() -> None:
+    cell, inputs = elman(0.5 * torch.eye(4)), noise()
+    expected = gradient_flow(cell, inputs, square)["cell"].loss.middle
+    with torch.no_grad():
+        found = gradient_flow(cell, inputs, square)["cell"].loss
+    torch.testing.assert_close(found.middle, expected)
+
+
+def test_lengths_padding_and_forced_states_in_the_spectra() -> None:
+    stack = unn.Recurrent([elman(0.5 * torch.eye(4))])
+    (layer,) = examine(stack, {"input": noise(batch=2, steps=10), "lengths": [3, 1]}).layers
+    known = layer.spectra.along.spectral_radius.isfinite()
+    assert known.sum(1).tolist() == [3, 1]
+    # One sequence of one step takes nothing from the other.
+    assert layer.lyapunov is not None
+    assert len(layer.lyapunov.each) == 1
+    with pytest.raises(ValueError, match="no sequence that .* read has a valid step"):
+        examine(stack, {"input": noise(batch=2), "lengths": [0, 0]})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda cell, x: cell.weight_hh.data.fill_(float("nan")), "its parameters weight_hh hold"),
+        (lambda cell, x: x[0, 5].fill_(float("nan")), "what it reads holds numbers"),
+        (lambda cell, x: cell.weight_hh.data.fill_(1e30), "it leaves all bounds"),
+    ],
+)
+def test_what_is_not_finite_is_refused_with_the_cause(spoil, why) -> None:
+    cell, inputs = elman(0.5 * torch.eye(4), "identity"), noise() + 1
+    spoil(cell, inputs)
+    with pytest.raises(ValueError, match=f"states of cell are not finite from step .*: {why}"):
+        examine(cell, inputs)
 
 
 def test_gated_cells_are_told_to_open_their_gates() -> None:
@@ -170,7 +295,7 @@ def test_idle_units() -> None:
     found = examine(cell, noise(), square)
     (diagnosis,) = found.diagnoses
     assert diagnosis.illness == "idle units"
-    assert "4 of 6 units of h never change" in diagnosis.text
+    assert "4 of 6 numbers of the state never change" in diagnosis.text
 
 
 def test_layers_strides_and_names() -> None:
@@ -213,7 +338,7 @@ def history(train: list[float], validation: list[float], norms: list[float] = []
     ("train", "validation", "illness"),
     [
         ([0.9, 0.8, 0.7], [1.0, 1.1, 1.2, 1.3], "no gain"),
-        ([0.9, 0.8, 0.7], [1.0, 0.9, 0.8, 0.7], "stopped early"),
+        ([0.9, 0.8, 0.7], [1.0, 0.9, 0.8, 0.7], "still improving"),
         ([0.9, 0.5, 0.2], [1.0, 0.8, 0.9, 1.2], "overfitting"),
         ([0.9, 0.8, 0.8], [1.0, 0.8, 0.81, 0.82], None),
     ],

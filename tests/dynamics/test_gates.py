@@ -152,6 +152,55 @@ def test_padding_counts_for_nothing() -> None:
     assert found.high.item() == 1.0
 
 
+def test_a_layer_that_reads_backwards_is_in_the_order_of_the_data() -> None:
+    words = [["a", "b", "c", "d"], ["e", "f", "", ""]]
+    both = unn.Recurrent("gru", 2, 3, bidirectional=True)
+    inputs = torch.randn(2, 4, 2)
+    for layer in (both, unn.GRU(2, 3, bidirectional=True, batch_first=True)):
+        _, _, states = layer(inputs, lengths=[4, 2], return_states=True)
+        traces = gates(layer, {"input": inputs, "lengths": [4, 2]}, words)
+        for trace, expected in zip(traces, states, strict=True):
+            for name, steps in expected.gates.items():
+                torch.testing.assert_close(trace.gates[name][0], steps[0].detach())
+                torch.testing.assert_close(trace.gates[name][1, :2], steps[1, :2].detach())
+            torch.testing.assert_close(trace.states["h"], expected.states["h"].detach())
+            assert trace.table(1)["step"].to_list() == ["e", "f"]
+
+
+def test_layers_that_run_over_other_steps_have_labels_of_their_own() -> None:
+    stack = unn.DilatedStack([ur.cells.GRU(2, 3), ur.cells.GRU(3, 3)], [1, 3])
+    with pytest.raises(ValueError, match="where layers differ pass them by name"):
+        gates(stack, torch.randn(1, 6, 2), [list("abcdef")])
+    named = {"cells.0": [list("abcdef")], "cells.1": [["a", "d"], ["b", "e"], ["c", "f"]]}
+    assert gates(stack, torch.randn(1, 6, 2), named)[1].table(2)["step"].to_list() == ["c", "f"]
+    with pytest.raises(ValueError, match="a row of names for each sequence"):
+        gates(ur.cells.GRU(2, 3), torch.randn(1, 3, 2), ["abc"])
+
+
+def test_a_cell_takes_what_unroll_takes() -> None:
+    cell, start = ur.cells.GRU(2, 3), torch.randn(2, 3)
+    inputs = torch.randn(2, 5, 2)
+    (trace,) = gates(cell, {"inputs": inputs, "state": start, "lengths": [5, 1]})
+    run = ur.unroll(cell, inputs, start, [5, 1])
+    torch.testing.assert_close(trace.states["h"], run.outputs.detach())
+
+
+@pytest.mark.parametrize("name", sorted(ur.cells.BY_NAME))
+def test_gates_that_keep_a_memory_are_found(name) -> None:
+    cell = ur.cells.BY_NAME[name](4, 4)
+    (trace,) = gates(cell, torch.randn(1, 3, 4))
+    # MinLSTM divides its gates by their sum, and sLSTM computes them as exponents.
+    known = {"min-lstm": {"f", "i"}, "slstm": {"f"}}.get(name, set())
+    assert set(cell.keeps) - set(trace.gates) == known & set(cell.keeps)
+
+
+def test_figures_and_how_they_read(tmp_path) -> None:
+    (trace,) = gates(ur.cells.GRU(2, 3), torch.randn(2, 5, 2))
+    assert repr(trace) == "GateTrace(cell, GRU: gates r, z, n; states h; 2 sequences of 5 steps)"
+    path = trace.draw(tmp_path / "gates.svg", above=("read", [1.0] * 5))
+    assert path.read_text().rstrip().endswith("</svg>")
+
+
 class Sorting(ur.Cell):
     def __init__(self) -> None:
         super().__init__(2, {"h": 2})

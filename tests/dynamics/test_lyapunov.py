@@ -363,8 +363,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"steps": 0}, "steps must be a whole number from 1 up, got 0"),
-            ({}, "steps is missing"),
+            ({"steps": 0}, "steps must be a whole number from 1 up without inputs, got 0"),
+            ({}, "steps must be a whole number from 1 up without inputs, got None"),
             ({"steps": 5, "count": 3}, "count is 3, the cell has 2 exponents"),
             ({"steps": 5, "count": 0}, "count must be a whole number from 1"),
             ({"steps": 5, "warm_up": 5}, "warm_up is 5 and sequences have 5 steps"),

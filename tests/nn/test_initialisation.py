@@ -57,7 +57,8 @@ def test_names_and_values() -> None:
     [
         ("ortogonal", "initialisation is 'ortogonal'; did you mean 'orthogonal'? choose from"),
         ("", "choose from orthogonal, identity"),
-        ("orthogonal+", "initialisation is ''; choose from"),
+        ("orthogonal+", "is 'orthogonal+'; join two by +, as orthogonal+chrono:200"),
+        ("orthogonal,chrono:9", "is 'orthogonal,chrono:9'; join two by +"),
         ("orthogonal:big", "'orthogonal:big'; what follows orthogonal: is a number above 0"),
         ("orthogonal:", "what follows orthogonal: is a number above 0"),
         ("identity:0", "what follows identity: is a number above 0"),

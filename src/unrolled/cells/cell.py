@@ -61,6 +61,11 @@ class Cell(nn.Module):
         self.input_size = input_size
         self.state_sizes = dict(state_sizes)
 
+    def take_facts_of(self, cell: Cell) -> None:
+        """Have the gates of a cell that this one steps, and what it reads and does not."""
+        self.gates, self.keeps = cell.gates, cell.keeps
+        self.unread, self.reads_time = cell.unread, cell.reads_time
+
     @property
     def title(self) -> str:
         """What it is called where it is spoken of."""

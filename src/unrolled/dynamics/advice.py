@@ -10,7 +10,7 @@
 | dead units | rectifiers that give 0 at every step |
 | idle units | states that never change |
 | no gain | no epoch was better on validation than the start |
-| stopped early | the last epoch was the best |
+| still improving | the last epoch was the best |
 | overfitting | validation got worse while training went on getting better |
 | clipped | the gradient was cut at most of the updates |
 """
@@ -18,11 +18,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..cells import Cell
+from ..nn.initialisation import initialisations_of
 from .gates import Saturation
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ILLNESSES = (
     "saturated units",
     "no gain",
     "overfitting",
-    "stopped early",
+    "still improving",
     "clipped",
     "idle units",
 )
@@ -104,33 +105,49 @@ class Log(Protocol):
 
 def diagnoses_of_model(found: Examination) -> Iterator[Diagnosis]:
     """What is wrong with the memory of the model as a whole."""
-    context, horizon = found.context, found.horizon
-    if horizon is None or context.wanted is None:
+    context = found.context
+    if context.wanted is None or found.remembers >= context.wanted:
         return
-    seen = horizon + context.read - 1
-    if seen >= context.wanted:
-        return
-    sees = "" if context.read == 1 else f", and with what a step reads {seen} are seen"
+    reads = "" if context.read == 1 else f" (beside the {context.read} values that a step reads)"
     reason = context.reason or "what should be remembered"
     text = (
-        f"Gradients fall to a thousandth after {horizon} {context.unit}{sees}; {reason} is "
+        f"Gradients fall to a thousandth after {found.horizon} {context.unit}{reads}; {reason} is "
         f"{context.wanted}."
     )
-    cells = [layer.cell for layer in found.layers]
-    yield Diagnosis("vanishing gradient", text, remembering(cells, context.wanted))
+    able = startable(layer.cell for layer in found.layers)
+    yield Diagnosis("vanishing gradient", text, remembering(able, context.wanted))
 
 
-def remembering(cells: Sequence[Cell], steps: int) -> str:
-    """How to make these cells remember for so many steps."""
-    if any(cell.keeps for cell in cells):
-        starts = "forget-bias:1"
-        if steps >= 3:
-            starts += f"' or 'chrono:{steps}"
+def startable(cells: Iterable[Cell]) -> list[str]:
+    """The initialisations, by name, that all of these cells can have."""
+    names = [initialisations_of(cell) for cell in cells]
+    return [name for name in names[0] if all(name in others for others in names)]
+
+
+def remembering(able: Sequence[str], steps: int) -> str:
+    """How to make cells remember for so many steps, that can be started so."""
+    if "chrono" in able:
+        starts = f"forget-bias:1' or 'chrono:{steps}" if steps >= 3 else "forget-bias:1"
         return f"Start with open gates: initialisation '{starts}'."
-    return (
-        "Use a gated cell (LSTM, GRU), or start the recurrence orthogonal: initialisation "
-        "'orthogonal'."
-    )
+    if "orthogonal" in able:
+        return (
+            "Use a gated cell (LSTM, GRU), or start the recurrence orthogonal: initialisation "
+            "'orthogonal'."
+        )
+    return "Use a gated cell whose gates can be opened at the start (LSTM, GRU)."
+
+
+def calming(cell: Cell) -> str:
+    """How to make a cell's recurrence weaker."""
+    if "spectral-radius" in initialisations_of(cell):
+        return "scale the recurrence down (initialisation 'spectral-radius:0.9')"
+    return "decay the weights"
+
+
+def opening(cell: Cell) -> str:
+    """How to open the gates that keep a memory."""
+    able = "forget-bias" in initialisations_of(cell)
+    return "Start with open memories, initialisation 'forget-bias:1', or try" if able else "Try"
 
 
 def diagnoses_of_layer(layer: LayerExamination) -> Iterator[Diagnosis]:
@@ -160,8 +177,7 @@ def _growth(layer: LayerExamination) -> Iterator[Diagnosis]:
             "exploding gradient",
             f"In {layer.label} the gradient grows {_times(float(flow.middle.max()))} over {lag} "
             "steps.",
-            "Clip it by norm (clip_norm), scale the recurrence down (initialisation "
-            "'spectral-radius:0.9'), or squash the state by tanh.",
+            f"Clip it by norm (clip_norm), {calming(layer.cell)}, or squash the state by tanh.",
             layer.name,
         )
 
@@ -181,8 +197,7 @@ def _stability(layer: LayerExamination) -> Iterator[Diagnosis]:
             "unstable",
             f"In {layer.label} neighbouring states part by {math.expm1(largest):.1%} a step, "
             f"e-fold in {1 / largest:.3g} steps: what it gives later depends on noise.",
-            "Scale the recurrence down (initialisation 'spectral-radius:0.9'), decay the "
-            "weights, or use a gated cell.",
+            f"To make it stable {calming(layer.cell)}, or use a gated cell.",
             layer.name,
         )
 
@@ -200,7 +215,7 @@ def _forgetful(
             "forgetful gates",
             f"In {layer.label} gate {name} is {'closed' if sign > 0 else 'open'} for {share:.0%} "
             "of all units and steps: nothing is kept.",
-            "Start with open memories: initialisation 'forget-bias:1'; or lower the learning rate.",
+            f"{opening(layer.cell)} a lower learning rate.",
             layer.name,
         )
 
@@ -231,11 +246,11 @@ def _saturated(layer: LayerExamination, name: str, gate: Saturation) -> Iterator
 
 
 def _idle(layer: LayerExamination) -> Iterator[Diagnosis]:
-    name, idle = next(iter(layer.trace.idle().items()))
-    if int(idle.sum()) > MOST_IDLE * len(idle):
+    idle = [int(each) for units in layer.trace.idle().values() for each in units]
+    if sum(idle) > MOST_IDLE * len(idle):
         yield Diagnosis(
             "idle units",
-            f"In {layer.label} {int(idle.sum())} of {len(idle)} units of {name} never change.",
+            f"In {layer.label} {sum(idle)} of {len(idle)} numbers of the state never change.",
             "A smaller hidden size would do, or the inputs do not reach them.",
             layer.name,
         )
@@ -258,7 +273,7 @@ def diagnoses_of_training(log: Log, clip_norm: float | None = None) -> Iterator[
         )
     elif best.epoch == last.epoch > 0:
         yield Diagnosis(
-            "stopped early",
+            "still improving",
             f"Epoch {last.epoch}, the last, was the best on validation.",
             "Train longer (--epochs, --updates).",
         )

@@ -93,9 +93,11 @@ class Discretised(Cell):
         # Sizes are checked before 1 is added to one of them.
         super().__init__(input_size, sizes)
         if (takes == 1 and input_size) or (takes == 2 and not input_size):
+            names = ", ".join(sizes)
+            advice = f"; s is one argument, the tuple ({names})" if takes == len(sizes) > 1 else ""
             raise ValueError(
                 f"g takes {FORMS[takes - 1]} and input_size is {input_size}; a g that reads x "
-                "takes (s, x), with input_size above 0"
+                f"takes (s, x), with input_size above 0{advice}"
             )
         self.g, self.h = g, h
         self.method = one_of(method, METHODS, "method")
@@ -119,7 +121,7 @@ class Discretised(Cell):
     def _slope(self, s: State, x: Tensor, t: Tensor | None) -> State:
         """g, checked: a result of another shape would broadcast into another state."""
         slope = self.g(*(s if self._nested else s[0], x, t)[: self._takes])
-        slopes = slope if self._nested else (slope,)
+        slopes = (tuple(slope) if isinstance(slope, list) else slope) if self._nested else (slope,)
         if not isinstance(slopes, tuple) or not all(isinstance(k, Tensor) for k in slopes):
             names = ", ".join(list(self.state_sizes)[: len(s)])
             wanted = f"a tuple of tensors, d/dt of ({names},)" if self._nested else "a tensor"
@@ -194,7 +196,9 @@ def _arguments_of(g: Callable[..., Any]) -> int:
     names = [p.name for p in needed]
     by_place = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in needed)
     if not by_place or not 1 <= len(names) <= 3 or "t" in names[:2]:
-        raise TypeError(f"g must take {', '.join(FORMS)}; {name} takes ({', '.join(names)})")
+        raise TypeError(
+            f"g must take {', '.join(FORMS)}, in this order; {name} takes ({', '.join(names)})"
+        )
     return len(names)
 
 

@@ -10,23 +10,26 @@ Shapes: B batch, T time, S all entries of a layer's state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from ..cells import Cell
+from ..cells.cell import check_size
 from .advice import Diagnosis, diagnoses_of_layer, diagnoses_of_model
 from .gates import GateTrace, trace_of
 from .gradient_flow import GradientFlow, LayerFlow, flow_of
 from .lyapunov import Lyapunov, lyapunov
-from .recording import Loss, Recording, record
-from .spectrum import CellSpectra, spectrum
+from .recording import Loss, Recording, evaluating, record
+from .spectrum import CellSpectra, spectra_of
 
-# Sequences and steps whose Jacobians' spectra are looked at, and sequences for the exponents.
-MOST_SEQUENCES, MOST_STEPS, MOST_ORBITS = 2, 40, 8
-# Larger states have no spectrum along a trajectory: it costs O(S^3) at every step.
+# Sequences and steps whose Jacobians' spectra are looked at.
+MOST_SEQUENCES, MOST_STEPS = 2, 40
+# Sequences for the exponents, how many of those, and the entries of all their Jacobians.
+MOST_ORBITS, MOST_EXPONENTS, MOST_ENTRIES = 8, 32, 1 << 24
+# Larger states have neither: they cost O(S^3) at every step.
 LARGEST_STATE = 512
 
 
@@ -48,6 +51,12 @@ class Context:
     read: int = 1
     unit: str = "steps"
 
+    def __post_init__(self) -> None:
+        check_size("given", self.given)
+        check_size("read", self.read)
+        if self.wanted is not None:
+            check_size("wanted", self.wanted)
+
 
 @dataclass(frozen=True, eq=False)
 class LayerExamination:
@@ -63,6 +72,7 @@ class LayerExamination:
         spectra: of W and of the Jacobians.
         lyapunov: the exponents, driven by what the layer read; None where `unknown` says why.
         unknown: why a figure is missing, in a sentence.
+        of_context: whether it runs over the context that the model is given; a decoder does not.
     """
 
     name: str
@@ -74,11 +84,24 @@ class LayerExamination:
     spectra: CellSpectra
     lyapunov: Lyapunov | None
     unknown: str = ""
+    of_context: bool = True
+
+    def __repr__(self) -> str:
+        return f"LayerExamination({self.label}: {self.flow}, {self.trace})"
 
     @property
     def horizon(self) -> int | None:
         """The memory horizon in steps of the data; None where it lies beyond the sequences."""
         return None if self.flow.horizon is None else self.flow.horizon * self.stride
+
+    @property
+    def remembers(self) -> int:
+        """The last lag, in steps of the data, at which more than a thousandth is left.
+
+        Of those that were looked at: it may remember longer.
+        """
+        lags = len(self.flow.state) if self.flow.horizon is None else self.flow.horizon
+        return (lags - 1) * self.stride
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,38 +123,54 @@ class Examination:
         return GradientFlow({layer.name: layer.flow for layer in self.layers})
 
     @property
+    def longest(self) -> LayerExamination:
+        """The layer that remembers longest, of those that run over the context."""
+        layers = [layer for layer in self.layers if layer.of_context] or self.layers
+        return max(layers, key=lambda layer: layer.remembers)
+
+    @property
     def horizon(self) -> int | None:
-        """The longest memory horizon of all layers, in steps of the data."""
-        found = [layer.horizon for layer in self.layers]
-        known = [horizon for horizon in found if horizon is not None]
-        return max(known) if len(known) == len(found) else None
+        """The longest memory horizon, in steps of the data; None where it was not reached."""
+        return self.longest.horizon
+
+    @property
+    def remembers(self) -> int:
+        """The last lag at which more than a thousandth of the gradient is left in some layer."""
+        return self.longest.remembers
 
     def memory(self) -> str:
         """How far back the model remembers, in a sentence."""
         context, horizon = self.context, self.horizon
+        who = f", in {self.longest.label}" if len(self.layers) > 1 else ""
+        what = "gradient" if self.longest.flow.loss else "last state's gradient"
         if horizon is None:
-            return (
-                f"More than a thousandth of the gradient is left over all {context.given} "
-                f"{context.unit} of context."
+            all_of_it = self.remembers >= context.given - 1
+            span = f"all {context.given}" if all_of_it else f"{self.remembers} of {context.given}"
+            told = (
+                f"More than a thousandth of the {what} is left over {span} {context.unit} of "
+                f"context{who}."
             )
-        longest = next(layer for layer in self.layers if layer.horizon == horizon)
-        who = f", in {longest.label}" if len(self.layers) > 1 else ""
-        told = (
-            f"A thousandth of the gradient is left after {horizon} {context.unit}{who}, of "
-            f"{context.given} given as context."
-        )
+        else:
+            told = (
+                f"A thousandth of the {what} is left after {horizon} {context.unit}{who}, of "
+                f"{context.given} given as context."
+            )
         if context.read > 1:
-            told += (
-                f" Each step reads {context.read} values, so the model sees "
-                f"{horizon + context.read - 1} {context.unit} back."
-            )
+            told += f" Each step reads the last {context.read} {context.unit} besides."
         return told
 
     def verdict(self) -> str:
         """Everything in plain text, a line each."""
         lines = [self.memory()]
+        if self.context.wanted is None and self.horizon is not None:
+            lines.append(
+                "Whether that is enough the task decides: pass context=Context(wanted=...)."
+            )
         lines += [f"{d.illness}: {d.text} {d.advice}" for d in self.diagnoses]
         return "\n".join(lines if self.diagnoses else [*lines, "No illness was found."])
+
+    def __repr__(self) -> str:
+        return self.verdict()
 
 
 def examine(
@@ -143,6 +182,7 @@ def examine(
     context: Context | None = None,
     strides: Mapping[str, int] | None = None,
     names: Mapping[str, str] | None = None,
+    decoders: Collection[str] = (),
 ) -> Examination:
     """Examine every layer of a model on a batch.
 
@@ -152,72 +192,62 @@ def examine(
         context: what to measure against; default the steps of the batch.
         strides: steps of the data that one step of a layer is, by its qualified name; default 1.
         names: what to call the layers, by qualified name.
+        decoders: qualified names of layers that run over something else than the context.
 
     Raises:
         ValueError: no cell was unrolled, or the loss has no gradient.
     """
-    recordings = record(model, batch, loss)
-    strides, names = strides or {}, names or {}
-    flow = flow_of(recordings)
-    layers = tuple(
-        _layer(
-            each,
-            flow[each.name],
-            (labels or {}).get(each.name),
-            strides.get(each.name, 1),
-            names.get(each.name),
+    strides, names, labels = strides or {}, names or {}, labels or {}
+    with evaluating(model):
+        recordings = record(model, batch, loss)
+        flow = flow_of(recordings)
+        layers = tuple(
+            LayerExamination(
+                each.name,
+                names.get(each.name, f"{each.name} ({each.cell.title})"),
+                strides.get(each.name, 1),
+                each.cell,
+                flow[each.name],
+                trace_of(each, labels.get(each.name)),
+                _spectra(each),
+                *_exponents(each),
+                each.name not in decoders,
+            )
+            for each in recordings
         )
-        for each in recordings
-    )
     steps = max(each.x.shape[1] * strides.get(each.name, 1) for each in recordings)
     found = Examination(layers, context or Context(steps))
     told = [*diagnoses_of_model(found), *(d for one in layers for d in diagnoses_of_layer(one))]
     return Examination(layers, found.context, tuple(sorted(told, key=lambda d: d.rank)))
 
 
-def _layer(
-    recording: Recording,
-    flow: LayerFlow,
-    labels: Sequence[Sequence[Any]] | None,
-    stride: int,
-    label: str | None,
-) -> LayerExamination:
-    exponents, unknown = _exponents(recording)
-    return LayerExamination(
-        recording.name,
-        label or f"{recording.name} ({recording.cell.title})",
-        stride,
-        recording.cell,
-        flow,
-        trace_of(recording, labels),
-        _spectra(recording),
-        exponents,
-        unknown,
-    )
-
-
 def _exponents(recording: Recording) -> tuple[Lyapunov | None, str]:
-    problem = recording.problem
+    """The exponents of sequences of two steps or more, and why there are none."""
+    problem, cell = recording.problem, recording.cell
+    size = sum(cell.state_sizes.values())
     if problem.forced:
         return None, "Its states were overwritten while it ran, so it has no exponents."
-    some = slice(0, MOST_ORBITS)
-    lengths = None if problem.lengths is None else problem.lengths[some]
-    steps = recording.valid[some].sum(1).min()
-    if steps < 2:
-        return None, "A sequence of less than two steps has no exponents."
+    if size > LARGEST_STATE:
+        return None, f"A state of {size} numbers is too large to follow its exponents."
+    some = (recording.ends >= 1).nonzero()[:MOST_ORBITS, 0]
+    if not len(some):
+        return None, "Sequences of less than two steps have no exponents."
+    steps = max(2, min(recording.x.shape[1], MOST_ENTRIES // (len(some) * size**2)))
+    lengths = (recording.ends[some] + 1).clamp(max=steps)
     state = tuple(part[some].detach() for part in problem.state)
-    warm_up = int(steps) // 4
+    inputs, warm_up = recording.x[some, :steps], int(lengths.min()) // 4
+    count = min(size, MOST_EXPONENTS)
     try:
-        found = lyapunov(recording.cell, recording.x[some], state, lengths, warm_up=warm_up)
+        return lyapunov(cell, inputs, state, lengths, warm_up=warm_up, count=count), ""
     except ValueError as error:
         return None, f"The exponents are not known: {error}."
-    return found, ""
 
 
 def _spectra(recording: Recording) -> CellSpectra:
     """Of the recurrent matrices, and of the Jacobian along some of the sequences."""
     if sum(recording.cell.state_sizes.values()) > LARGEST_STATE:
-        return spectrum(recording.cell)["cell"]
-    some, steps = slice(0, MOST_SEQUENCES), slice(0, MOST_STEPS)
-    state = tuple(part[some].detach() for part in recording.problem.state)
-    return spectrum(recording.cell, recording.x[some, steps], state)["cell"]
+        return spectra_of(recording.cell)
+    some = (slice(MOST_SEQUENCES), slice(MOST_STEPS))
+    return spectra_of(
+        recording.cell, recording.x[some], recording.before[some], recording.valid[some]
+    )

@@ -93,10 +93,11 @@ def paint_exponents(found: Sequence[Lyapunov]) -> Paint:
 
 
 def draw_by_lag(axes: Axes, found: ByLag, number: int, label: str, stride: int = 1) -> None:
-    """One line of shares over lags, with its quartiles."""
-    lags = [stride * lag for lag in range(len(found))]
+    """One line of shares over lags, with its quartiles, as far as a tenth of the walks reach."""
+    reached = int((found.walks >= 0.1 * found.walks[0]).sum())
+    lags = [stride * lag for lag in range(reached)]
     low, middle, high = (
-        part.clamp(min=math.log(LEAST_SHARE) - 1).exp().numpy()
+        part[:reached].clamp(min=math.log(LEAST_SHARE) - 1).exp().numpy()
         for part in (found.low, found.middle, found.high)
     )
     axes.plot(lags, middle, label=label, **look(number))

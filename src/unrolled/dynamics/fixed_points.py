@@ -143,6 +143,7 @@ def fixed_points(
     *,
     starts: Tensor | Trajectory | None = None,
     count: int | None = None,
+    scale: float = 1.0,
     tolerance: float = 1e-9,
     distinct: float = 1e-4,
 ) -> FixedPoints:
@@ -158,6 +159,8 @@ def fixed_points(
             whose states they are drawn, with a little noise; default normal numbers. They are
             drawn by torch's own random numbers: torch.manual_seed repeats them.
         count: how many to draw, default 256.
+        scale: standard deviation of the normal numbers: as far from zero as the states are that
+            matter, such as 20 for the Lorenz equations.
         tolerance: |F(x, z) - z| of a fixed point is at most this times 1 + |z|. (A cell that
             cannot be copied to float64 is searched in its own type, to what that can tell.)
         distinct: points whose distance is at most this times 1 + |z| are one.
@@ -169,9 +172,10 @@ def fixed_points(
     """
     check_number("tolerance", tolerance)
     check_number("distinct", distinct)
+    check_number("scale", scale)
     problem = in_float64(problem_of(cell, _input(cell, inputs)))
     search = RootSearch(StepMap(problem.cell), problem.inputs[0])
-    z = search.end(_starts(search.step, starts, count).to(problem.inputs))
+    z = search.end(_starts(search.step, starts, count, scale).to(problem.inputs))
     finite, fixed, slow = search.kinds(z, tolerance)
     points, reached = search.apart(z[fixed], distinct)
     eigenvalues = search.eigenvalues(points)
@@ -218,7 +222,9 @@ def _input(cell: Cell, inputs: Tensor | None) -> Tensor:
     return inputs.to(like)[None, None]
 
 
-def _starts(step: StepMap, starts: Tensor | Trajectory | None, count: int | None) -> Tensor:
+def _starts(
+    step: StepMap, starts: Tensor | Trajectory | None, count: int | None, scale: float
+) -> Tensor:
     """The states to start from, [n, S]."""
     if torch.is_tensor(starts):
         if starts.dim() != 2 or starts.shape[1] != step.size or not len(starts):
@@ -230,7 +236,7 @@ def _starts(step: StepMap, starts: Tensor | Trajectory | None, count: int | None
     count = STARTS if count is None else count
     check_size("count", count)
     if starts is None:
-        return torch.randn(count, step.size, dtype=torch.float64)
+        return scale * torch.randn(count, step.size, dtype=torch.float64)
     if not isinstance(starts, Trajectory):
         raise TypeError(
             f"starts must be states [n, {step.size}] or a trajectory, got {type(starts).__name__}"

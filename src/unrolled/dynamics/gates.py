@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,11 +23,14 @@ from ..engines import Engine
 from ..engines.native.graphs import kept_of
 from ..graph import UnsupportedOperator
 from ..graph.names import activation_names
-from .recording import Recording, record
+from ..nn.sequences import flipped
+from .recording import Recording, evaluating, record
 
 if TYPE_CHECKING:
     import polars
 
+# What the steps are called, a row for each sequence.
+Labels = Sequence[Sequence[Any]]
 # What squashing functions reach at most, and at least.
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, None)}
 # The share of its range at either end in which a unit counts as saturated, and of the steps that
@@ -122,6 +126,33 @@ class GateTrace:
         valid = self.valid[sequence]
         return {name: steps[sequence][valid].mean(1) for name, steps in self.gates.items()}
 
+    def draw(
+        self,
+        path: str | Path,
+        sequence: int = 0,
+        above: tuple[str, Sequence[float]] | None = None,
+    ) -> Path:
+        """Draw every gate of every unit over the steps of one sequence into an SVG or PNG file.
+
+        Arguments:
+            above: a name and a number for each step, such as what was read, to draw on top.
+
+        Raises:
+            DataError: another ending.
+        """
+        from ..report.figures import save_figure
+        from .figures import paint_gates
+
+        height = 60 + 45 * len(self.gates or self.states) + 90 * (above is not None)
+        return save_figure(paint_gates(self, sequence, above), path, height, width=560, white=True)
+
+    def __repr__(self) -> str:
+        batch, time = self.valid.shape
+        return (
+            f"GateTrace({self.name}, {self.title}: gates {', '.join(self.gates) or 'none'}; states "
+            f"{', '.join(self.states)}; {batch} sequences of {time} steps)"
+        )
+
     def _saturation(self, name: str) -> Saturation:
         function, seen = self.functions[name], self.gates[name][self.valid]
         least, most = RANGES[function]
@@ -136,7 +167,7 @@ class GateTrace:
 def gates(
     model: nn.Module,
     batch: Any,
-    labels: Sequence[Sequence[Any]] | None = None,
+    labels: Labels | Mapping[str, Labels] | None = None,
     *,
     engine: str | Engine = "auto",
 ) -> list[GateTrace]:
@@ -149,14 +180,18 @@ def gates(
         model: a cell, or any module that runs cells by `unrolled.unroll`; run in evaluation mode.
         batch: the inputs [B, T, I] of a cell; of a module its argument, a tuple of them, or a
             dict by name.
-        labels: what the steps of each sequence are called, such as times or tokens; default
-            their numbers from 0.
+        labels: what the steps of each sequence are called, such as times or tokens, for all
+            layers or by a layer's qualified name; default their numbers from 0.
         engine: of a cell alone; a module has its own.
 
     Raises:
         ValueError: no cell was unrolled, or there are fewer labels than steps.
     """
-    return [trace_of(each, labels) for each in record(model, batch, engine=engine)]
+    with evaluating(model):
+        return [
+            trace_of(each, labels.get(each.name) if isinstance(labels, Mapping) else labels)
+            for each in record(model, batch, engine=engine)
+        ]
 
 
 def saturation(
@@ -169,22 +204,33 @@ def saturation(
     return {each.name: each.saturation() for each in gates(model, batch, engine=engine)}
 
 
-def trace_of(recording: Recording, labels: Sequence[Sequence[Any]] | None = None) -> GateTrace:
+def trace_of(recording: Recording, labels: Labels | None = None) -> GateTrace:
     """The gates of what was recorded; a cell without a graph has states alone."""
     values, functions = _activations(recording)
     batch, time = recording.x.shape[:2]
     labels = [range(time)] * batch if labels is None else labels
+    if any(not isinstance(row, Sequence) or isinstance(row, str) for row in labels):
+        raise ValueError("labels must be a row of names for each sequence, as [['a', 'b', 'c']]")
     if len(labels) < batch or any(len(row) < time for row in labels[:batch]):
         short = min(map(len, labels), default=0)
         raise ValueError(
             f"labels must name {time} steps of {batch} sequences, got {len(labels)} rows, the "
-            f"shortest of {short}"
+            f"shortest of {short}; where layers differ pass them by name, as {{{recording.name!r}: "
+            "...}}"
+        )
+    states = {name: steps.detach() for name, steps in recording.run.states.items()}
+    if recording.backwards:
+        # In the order of the data, as their names are.
+        lengths = recording.problem.lengths
+        values, states = (
+            {name: flipped(steps, lengths) for name, steps in each.items()}
+            for each in (values, states)
         )
     return GateTrace(
         recording.name,
         recording.cell.title,
         values,
-        {name: steps.detach() for name, steps in recording.run.states.items()},
+        states,
         functions,
         recording.valid,
         labels,

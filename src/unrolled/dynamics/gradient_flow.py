@@ -25,13 +25,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..engines import Engine
-from .recording import Loss, Recording, record
+from .recording import Loss, Recording, evaluating, record
 from .steps import StepMap
 
 # The gradient is forgotten where this share of it is left.
@@ -79,6 +80,10 @@ class ByLag:
     def __len__(self) -> int:
         return len(self.middle)
 
+    def __repr__(self) -> str:
+        beyond = f"beyond {len(self) - 1}"
+        return f"ByLag(horizon {self.horizon or beyond}, {int(self.walks[0])} walks)"
+
 
 @dataclass(frozen=True, eq=False)
 class LayerFlow:
@@ -101,6 +106,9 @@ class LayerFlow:
     def horizon(self) -> int | None:
         """The memory horizon of the loss's gradient, of the state's where there is no loss."""
         return (self.loss or self.state).horizon
+
+    def __repr__(self) -> str:
+        return f"LayerFlow({self.title}, of the state: {self.state}, of the loss: {self.loss})"
 
 
 class GradientFlow(Mapping[str, LayerFlow]):
@@ -125,10 +133,23 @@ class GradientFlow(Mapping[str, LayerFlow]):
         known = [horizon for horizon in found if horizon is not None]
         return max(known) if len(known) == len(found) else None
 
+    def draw(self, path: str | Path) -> Path:
+        """Draw what is left by lag, of every layer, into an SVG or PNG file.
+
+        Raises:
+            DataError: another ending.
+        """
+        from ..report.figures import save_figure
+        from .figures import paint_flow
+
+        of = "loss" if any(layer.loss for layer in self.values()) else "state"
+        return save_figure(paint_flow(self, of=of), path, height=260, white=True)
+
     def __repr__(self) -> str:
         def told(layer: LayerFlow) -> str:
-            horizon = layer.horizon
-            return f"beyond {len(layer.state) - 1}" if horizon is None else str(horizon)
+            steps = len(layer.state) - 1
+            horizon = f"beyond {steps}" if layer.horizon is None else str(layer.horizon)
+            return horizon if layer.horizon is None else f"{horizon} of {steps}"
 
         layers = ", ".join(f"{name}: {told(layer)}" for name, layer in self.items())
         return f"GradientFlow(memory horizon in steps: {layers})"
@@ -149,7 +170,8 @@ def gradient_flow(
     Raises:
         ValueError: no cell was unrolled, or the loss has no gradient.
     """
-    return flow_of(record(model, batch, loss, engine))
+    with evaluating(model):
+        return flow_of(record(model, batch, loss, engine))
 
 
 def flow_of(recordings: list[Recording]) -> GradientFlow:

@@ -31,16 +31,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from ..cells import Cell
-from ..cells.cell import check_size, like_of
+from ..cells.cell import check_size
 from ..engines import Engine, Problem
-from ..unroll import problem_of, unroll
+from ..unroll import no_inputs, problem_of, unroll
 from .precision import in_float64
 from .steps import StepMap
 
@@ -119,6 +119,16 @@ class Lyapunov:
             raise ValueError(f"h must be above 0, the time that a step stands for, got {h}")
         return self.exponents / h
 
+    def draw(self, path: str | Path) -> Path:
+        """Draw the running estimates of the largest exponents into an SVG or PNG file.
+
+        Raises:
+            DataError: another ending.
+        """
+        from ..report.figures import save_figure
+
+        return save_figure(self.paint, path, height=260, white=True)
+
     def paint(self, figure: Figure) -> None:
         """Paint the running estimates of the largest exponents, as `save_figure` takes it."""
         from ..report.charts import Line, lines_chart
@@ -184,7 +194,7 @@ def lyapunov(
         EngineRefused: the engine asked for cannot run this.
     """
     if inputs is None:
-        inputs = _no_inputs(cell, state, steps)
+        inputs = no_inputs(cell, state, steps)
     elif steps is not None:
         raise ValueError("steps is for a cell without inputs; inputs have their own length")
     problem = problem_of(cell, inputs, state, lengths)
@@ -252,22 +262,6 @@ def _standard_error(each: Tensor) -> Tensor:
     if len(each) == 1:
         return torch.full_like(each[0], math.nan)
     return each.std(0) / math.sqrt(len(each))
-
-
-def _no_inputs(cell: Cell, state: Any, steps: int | None) -> Tensor:
-    """Inputs without features, [B, T, 0], with as many sequences as the state has."""
-    features = getattr(cell, "input_size", 0)
-    if features:
-        raise ValueError(f"{type(cell).__name__} reads {features} inputs; pass inputs")
-    if not isinstance(cell, Cell):
-        # `problem_of` says what is wrong with it.
-        return torch.empty(1, 1, 0)
-    if steps is None:
-        raise ValueError("steps is missing: a cell without inputs runs for as long as is asked")
-    check_size("steps", steps)
-    given = next((t for t in pytree.tree_leaves(state) if torch.is_tensor(t)), None)
-    like = like_of(cell) if given is None else given
-    return like.new_empty(1 if given is None else len(given), steps, 0)
 
 
 def _checked_count(count: int | None, size: int) -> int:

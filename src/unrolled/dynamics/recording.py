@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..cells import Cell
 from ..engines import Engine, Problem
-from ..nn.within import cells_of
+from ..nn.within import backward_cells, cells_of
 from ..training.losses import Total
 from ..unroll import Trajectory, observing, unroll
 
@@ -35,6 +35,8 @@ class Recording:
         name: of the cell in its model, as in `named_modules`; "cell" of a cell alone.
         problem: what was unrolled.
         run: its trajectory, as the model went on with it.
+        backwards: whether the cell reads each sequence from its end. All else is in the order in
+            which it reads.
         direct: the gradient of the loss that reaches each state by no later step of this cell,
             [B, T, S]: all that comes down from later layers and from the readout. None without
             a loss.
@@ -43,6 +45,7 @@ class Recording:
     name: str
     problem: Problem
     run: Trajectory
+    backwards: bool = False
     direct: Tensor | None = None
 
     @property
@@ -112,14 +115,20 @@ def record(
 
     Arguments:
         model: a cell, or a module that runs cells.
-        batch: what the loss takes. Without a loss: the inputs; of a module its argument, a tuple
-            of them, or a dict by name.
+        batch: what the loss takes. Without a loss: the inputs, a tuple of arguments, or a dict of
+            them by name: of a module those of its call, of a cell those of `unroll`.
         loss: L of the model on the batch; its gradient is `Recording.direct`.
         engine: of a cell alone; a module has its own.
 
     Raises:
-        ValueError: no cell was unrolled, or the loss is no number that has a gradient.
+        TypeError: `model` is no module, or the loss cannot be called.
+        ValueError: no cell was unrolled, a state is not finite, or the loss is no number that has
+            a gradient.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a cell or another module, got {type(model).__name__}")
+    if loss is not None and not callable(loss):
+        raise TypeError(f"loss must be a function (model, batch) -> L, got {loss!r}")
     made: list[tuple[Problem, Trajectory]] = []
 
     def keep(problem: Problem, run: Trajectory) -> Trajectory:
@@ -127,22 +136,47 @@ def record(
         made.append((problem, own))
         return own
 
-    value = None
-    with _evaluating(model), torch.enable_grad(), observing(keep):
-        if loss is not None:
-            value = _number(loss(model, batch))
-        elif isinstance(model, Cell):
-            unroll(model, batch, engine=engine)
-        else:
-            _call(model, batch)
+    # The module behind a compiled one: programs of torch.compile run without being seen.
+    model = getattr(model, "_orig_mod", model)
+    with evaluating(model), torch.enable_grad():
+        with observing(keep):
+            value = _run(model, batch, loss, engine)
+        found = _named(made, model)
+        return found if value is None else _with_gradients(found, value)
+
+
+def _run(model: Any, batch: Any, loss: Loss | None, engine: str | Engine) -> Tensor | None:
+    """Run the model on the batch; the loss, where there is one."""
+    if loss is not None:
+        return _number(loss(model, batch))
+    if isinstance(model, Cell):
+        _call(lambda *given, **named: unroll(model, *given, engine=engine, **named), batch)
+    else:
+        _call(model, batch)
+    return None
+
+
+def _named(made: Sequence[tuple[Problem, Trajectory]], model: nn.Module) -> list[Recording]:
+    """What was recorded, by the names of the cells.
+
+    Raises:
+        ValueError: nothing was, or there is nothing to be measured.
+    """
     if not made:
         raise ValueError(
             f"{type(model).__name__} unrolled no cell on this batch; models of unrolled's layers "
-            "or of unrolled.unroll are recorded, torch's own layers are not (docs/from-torch.md)"
+            "or of unrolled.unroll are recorded, torch's own layers are not: "
+            "unrolled.nn.from_torch makes layers with cells of them"
         )
     names = _names([problem.cell for problem, _ in made], model)
-    found = [Recording(n, p, r) for n, (p, r) in zip(names, made, strict=True)]
-    return found if value is None else _with_gradients(found, value)
+    backwards = backward_cells(model)
+    found = [
+        Recording(name, problem, run, problem.cell in backwards)
+        for name, (problem, run) in zip(names, made, strict=True)
+    ]
+    for each in found:
+        _check_measurable(each)
+    return found
 
 
 def _number(value: Tensor | Total) -> Tensor:
@@ -178,10 +212,30 @@ def _of_its_own(run: Trajectory) -> Trajectory:
 
 
 def _apart(tensor: Tensor) -> Tensor:
-    return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
+    # Never a leaf: who reads it may write into it.
+    own = tensor if tensor.requires_grad else tensor.detach().requires_grad_()
+    return own.view_as(own)
 
 
-def _call(model: nn.Module, batch: Any) -> None:
+def _check_measurable(recording: Recording) -> None:
+    """Raise ValueError where there is nothing to measure: no step, or NaN, which has no size."""
+    if not bool(recording.valid.any()):
+        raise ValueError(f"no sequence that {recording.name} read has a valid step")
+    bad = ~recording.after.isfinite().all(-1) & recording.valid
+    if not bool(bad.any()):
+        return
+    step = int(bad.any(0).nonzero()[0])
+    parameters = [n for n, p in recording.cell.named_parameters() if not bool(p.isfinite().all())]
+    if parameters:
+        why = f"its parameters {', '.join(parameters)} hold numbers that are not finite"
+    elif not bool(recording.x.isfinite().all()):
+        why = "what it reads holds numbers that are not finite"
+    else:
+        why = "it leaves all bounds; take fewer steps, or scale the recurrence down"
+    raise ValueError(f"the states of {recording.name} are not finite from step {step} on: {why}")
+
+
+def _call(model: Callable[..., Any], batch: Any) -> None:
     if isinstance(batch, Mapping):
         model(**batch)
     elif isinstance(batch, (tuple, list)):
@@ -191,7 +245,7 @@ def _call(model: nn.Module, batch: Any) -> None:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """The model without what training draws; afterwards every part is in its own mode again."""
     modes = {module: module.training for module in model.modules()}
     model.eval()

@@ -36,7 +36,6 @@ import torch
 from torch import Tensor, nn
 
 from ..cells import Cell
-from ..engines import Problem
 from ..graph import Graph
 from ..graph.graph import reachable
 from ..graph.nodes import Affine
@@ -44,7 +43,7 @@ from ..graph.roles import Role, roles, rows_of
 from ..nn import Network
 from ..nn.within import cells_of
 from ..unroll import problem_of, unroll
-from .precision import at_rest, measurable
+from .precision import at_rest, in_float64, measurable
 from .steps import StepMap
 
 if TYPE_CHECKING:
@@ -216,43 +215,53 @@ def spectrum(
             "with cells of torch.nn's, unrolled.Cell.wrap a cell of any module that steps"
         )
     if inputs is None:
-        return Spectra({name: _spectra(cell) for name, cell in cells.items()})
+        return Spectra({name: spectra_of(cell) for name, cell in cells.items()})
     if not isinstance(model, (Cell, Network)):
         raise ValueError(
             f"inputs drive a cell or a Network, model is a {type(model).__name__}; "
             f"pass one of its cells: {', '.join(cells)}"
         )
     ((name, cell),) = cells.items()
-    return Spectra({name: _spectra(cell, problem_of(cell, inputs, state, lengths))})
+    problem = in_float64(problem_of(cell, inputs, state, lengths))
+    with torch.no_grad():
+        run = unroll(problem.cell, problem.inputs, problem.state, problem.lengths, engine="eager")
+        before = torch.cat(problem.before(run.states), dim=-1)
+    return Spectra({name: spectra_of(cell, problem.inputs, before, problem.valid)})
 
 
 @torch.no_grad()
-def _spectra(cell: Cell, problem: Problem | None = None) -> CellSpectra:
+def spectra_of(
+    cell: Cell,
+    x: Tensor | None = None,
+    before: Tensor | None = None,
+    valid: Tensor | None = None,
+) -> CellSpectra:
+    """The spectra of a cell, and of its Jacobian at points of a trajectory.
+
+    Arguments:
+        x, before: what the steps read, [B, T, I], and the state before them, [B, T, S].
+        valid: which points are, [B, T]; default all.
+    """
     copy, dtype = measurable(cell)
     step = StepMap(copy)
     graph = None if step.jacobian is None else step.jacobian.derivative.of
     matrices = {} if graph is None else recurrent_matrices(graph)
     recurrent = {symbol: Spectrum.of(W) for symbol, W in matrices.items()}
-    x, rest = at_rest(copy, dtype)
-    jacobian = step.jacobians(x, step.join(rest))[0].double()
+    point, rest = at_rest(copy, dtype)
+    jacobian = step.jacobians(point, step.join(rest))[0].double()
     along = None
-    if problem is not None:
-        problem = problem.to(dtype)
-        given = [part.detach() for part in problem.state]
-        along = _along(step, problem.inputs.detach(), given, problem.valid)
+    if x is not None and before is not None:
+        along = _along(step, x.to(dtype), before.to(dtype), valid)
     return CellSpectra(cell.title, matrices, recurrent, jacobian, Spectrum.of(jacobian), along)
 
 
-def _along(step: StepMap, x: Tensor, start: Sequence[Tensor], valid: Tensor | None) -> Spectrum:
-    """Of J(t) at every step of the trajectory, over [B, T]."""
-    run = unroll(step.cell, x, start, engine="eager")
-    z = step.join(list(run.states.values()))
-    before = torch.cat([step.join(start)[:, None], z[:, :-1]], dim=1)
+def _along(step: StepMap, x: Tensor, before: Tensor, valid: Tensor | None) -> Spectrum:
+    """Of J at every point, over [B, T]; NaN where it is not valid."""
     found = [Spectrum.of(each) for each in step.along(x, before)]
     eigenvalues = torch.stack([each.eigenvalues for each in found], dim=1)
     singular_values = torch.stack([each.singular_values for each in found], dim=1)
     if valid is not None:
-        beyond = ~valid.to(eigenvalues.device)[..., None]
+        beyond = ~valid.cpu()[..., None]
         eigenvalues = eigenvalues.masked_fill(beyond, torch.nan)
         singular_values = singular_values.masked_fill(beyond, torch.nan)
     return Spectrum(eigenvalues, singular_values)

@@ -89,10 +89,17 @@ def activation_names(graph: Graph) -> dict[Pointwise, str]:
     """
     gates, outputs = gate_values(graph), {node: name for name, node in graph.outputs.items()}
     found: dict[Pointwise, str] = {}
-    for node in _activations(graph):
-        if node.function.name in _SQUASHES:
-            own = gates.get(node) or outputs.get(node)
-            found[node] = own or _free(node.function.name, {*gates.values(), *found.values()})
+    taken = {*gates.values(), *(node.name for node in graph.inputs)}
+    for node, of in _activations(graph).items():
+        if node.function.name not in _SQUASHES:
+            continue
+        own = gates.get(node) or outputs.get(node)
+        if own is None:
+            # Of a gate that is squashed twice, as JANET's, the second has a number.
+            gate = next(iter(of)) if len(of) == 1 else ""
+            own = _free(gate if gate and gate not in graph.outputs else node.function.name, taken)
+        found[node] = own
+        taken.add(own)
     return found
 
 

@@ -30,6 +30,7 @@ from .initialisation import initialise, parse_initialisation
 from .layers import GRU, LSTM, RNN
 from .network import Network, NetworkRun
 from .recurrent import LayerStates, Recurrent
+from .within import cells_of
 
 __all__ = [
     "GRU",
@@ -51,6 +52,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "Scheduled",
+    "cells_of",
     "forcing_at",
     "from_haste",
     "from_keras",

@@ -68,7 +68,8 @@ class FeedBack(OutputRecurrent):
         names = {name: "cell_y" if name == "y" else name for name in cell.state_sizes}
         inside = {names[name]: size for name, size in cell.state_sizes.items()}
         super().__init__(cell.input_size - output_size, {"y": output_size, **inside})
-        self.cell, self.output, self.gates = cell, output, cell.gates
+        self.cell, self.output = cell, output
+        self.take_facts_of(cell)
         self.unread = frozenset(names[name] for name in cell.unread)
         self._emit = OUTPUTS[one_of(output, OUTPUTS, "output")]
         self._read_out, size = next(iter(inside.items()))

@@ -104,6 +104,16 @@ def initialise(module: Module, how: str) -> Module:
     return module
 
 
+def initialisations_of(module: nn.Module) -> list[str]:
+    """The names by which every cell inside `module` can be started."""
+    try:
+        cells = [_Start(cell) for cell in _cells(module)]
+    except ValueError:
+        return []
+    found = list(MATRICES if all(cell.recurrent for cell in cells) else ())
+    return found + list(GATES if all(cell.keeping for cell in cells) else ())
+
+
 def parse_initialisation(text: str) -> dict[str, float]:
     """Names with their values, that of the matrices first.
 
@@ -132,6 +142,8 @@ def parse_initialisation(text: str) -> dict[str, float]:
 
 def _parsed(part: str, text: str) -> tuple[str, float]:
     name, colon, number = part.partition(":")
+    if "," in text or (not part and "+" in text):
+        raise ValueError(f"initialisation is {text!r}; join two by +, as orthogonal+chrono:200")
     value = INITIALISATIONS[one_of(name, INITIALISATIONS, "initialisation")]
     least, wanted = RANGES[name]
     if value is None and not colon:

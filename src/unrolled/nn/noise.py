@@ -113,7 +113,7 @@ class _Around(Cell):
     def __init__(self, cell: Cell, noise: Noise, input_size: int):
         super().__init__(input_size, cell.state_sizes)
         self.cell, self.zoneout = cell, dict(noise.zoneout)
-        self.gates, self.unread, self.reads_time = cell.gates, cell.unread, cell.reads_time
+        self.take_facts_of(cell)
         self.noise = noise
 
     @property

@@ -7,6 +7,7 @@ from torch import nn
 from ..cells import Cell
 from ..cells.cell import computing_hooks
 from .drop_in import DropIn
+from .recurrent import Stacked
 
 
 def cells_of(module: nn.Module) -> dict[str, Cell]:
@@ -32,6 +33,18 @@ def _collect(module: nn.Module, name: str, found: dict[str, Cell]) -> None:
                 found[".".join(filter(None, (name, f"l{depth}{way}")))] = stepper.cell
     for child, inner in module.named_children():
         _collect(inner, ".".join(filter(None, (name, child))), found)
+
+
+def backward_cells(module: nn.Module) -> set[Cell]:
+    """The cells that read sequences from their end, in what cell they are around as well."""
+    found: set[Cell] = set()
+    for part in module.modules():
+        if isinstance(part, Stacked):
+            for row in part.steppers:
+                found |= {
+                    form for stepper in row[1:] for form in (stepper.cell, stepper.now(False))
+                }
+    return found
 
 
 def _take_parameters(layer: DropIn) -> None:

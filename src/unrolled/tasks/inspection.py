@@ -36,7 +36,7 @@ OF_SPECTRUM = ("exploding gradient", "unstable")
 OF_UNITS = ("dead units", "saturated units", "idle units")
 OF_GATES = ("forgetful gates",)
 OF_STABILITY = ("unstable",)
-WELL = "Nothing to do."
+WELL = "Nothing is wrong here."
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,7 @@ def _spectrum(subject: Subject) -> list[Block]:
         radii = ", ".join(
             f"{symbol} {number(float(each.spectral_radius))}"
             for symbol, each in {**spectra.recurrent, "J at rest": spectra.at_rest}.items()
+            if each.eigenvalues.shape[-1]
         )
         caption = f"{layer.label}. Largest modulus: {radii}."
         svg = inline_svg(paint, f"Eigenvalues of {layer.label}.", height=300)

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from ...cells import Cell, by_name
+from ...cells.cell import like_of
 from ...data import DataError, Finding, Schema, SeriesSet, read_series
 from ...engines import BY_NAME as ENGINES
 from ...naming import one_of
@@ -264,7 +265,7 @@ class Forecaster(BaseEstimator):
         cell, dilation = fitted.model.stack.cells[0], fitted.model.stack.dilations[0]
         assert isinstance(cell, Cell)
         steps = max(1, fitted.architecture.chunking.steps // dilation)
-        inputs = next(cell.parameters()).new_zeros(1, steps, cell.input_size)
+        inputs = like_of(cell).new_zeros(1, steps, cell.input_size)
         run = unroll(cell, inputs, engine=self.engine)
         return run.engine, run.why
 

@@ -18,7 +18,7 @@ from ...dynamics.examination import Context, examine
 from ...report.numbers import counted
 from ...training import History, Total
 from ..inspection import Example, Subject
-from ..runs import METRICS, read_json
+from ..runs import METRICS, RunError, read_json
 from ..training import describe_optimisation
 from .card import cell_name, describe_gain
 from .chunks import Batch, batch_quantiles
@@ -54,6 +54,7 @@ def subject(run: Path, forecaster: Forecaster) -> Subject:
         context=_context(fitted, frame),
         strides=strides,
         names=names,
+        decoders=("head.cell",),
     )
     schema = fitted.schema
     gain = describe_gain(fitted)
@@ -173,6 +174,9 @@ def _log(run: Path) -> History | None:
     metrics = read_json(run / METRICS)
     if "epochs" not in metrics or "updates" not in metrics:
         return None
-    log = History.from_state(metrics)
+    try:
+        log = History.from_state(metrics)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise RunError(f"{run / METRICS} is damaged: its log cannot be read ({error})") from None
     log.ended = metrics.get("ended", "")
     return log

@@ -162,6 +162,7 @@ class FeedbackCell(Cell):
         read = cell.input_size - 1
         super().__init__(read + 2 * candidates + 1, {"error": 1, **cell.state_sizes})
         self.cell, self.levels = cell, levels
+        self.take_facts_of(cell)
         self.sizes = [read, candidates, candidates, 1]
         self.linear = start_silent(nn.Linear(next(iter(cell.state_sizes.values())), outputs))
 
