@@ -181,7 +181,7 @@ def test_lengths_padding_and_forced_states_in_the_spectra() -> None:
     # One sequence of one step takes nothing from the other.
     assert layer.lyapunov is not None
     assert len(layer.lyapunov.each) == 1
-    with pytest.raises(ValueError, match="no sequence that .* read has a valid step"):
+    with pytest.raises(ValueError, match=r"no sequence that .* read has a valid step"):
         examine(stack, {"input": noise(batch=2), "lengths": [0, 0]})
 
 

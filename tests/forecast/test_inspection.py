@@ -1,6 +1,7 @@
 """`unrolled inspect` on forecasting runs: the verdict, the page, bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from unrolled.tasks.forecast.inspection import last_chunks, loss_of, subject
 from unrolled.tasks.forecast.model import quantile_loss
 from unrolled.tasks.forecast.windows import Windows
 from unrolled.tasks.inspection import verdict, write_inspection
+from unrolled.tasks.runs import RunError
 
 QUICK = ["--horizon", "6", "--updates", "8", "--epochs", "2", "--hidden-size", "4"]
 COMMAND = ["train", "forecast", "table.csv", "--target", "y", "--series", "name", *QUICK]
@@ -39,6 +41,8 @@ def test_a_run_has_a_verdict_and_a_page(table, capsys, extra) -> None:
     assert (status, err) == (0, "")
     assert "memory" in out
     assert "largest Lyapunov exponent" in out
+    # A word, two blanks at least, and a sentence.
+    assert all(re.match(r"\S.*?  +\S|  +\S", line) for line in out.splitlines())
     page = Path("runs/table-1/inspect.html").read_text()
     titles = ("Memory", "Gates on real examples", "Units", "Spectrum", "Stability", "Training")
     for title in titles:
@@ -107,6 +111,42 @@ def test_a_network_that_was_made_ill_is_told(tmp_path) -> None:
     told = dict(verdict(subject(tmp_path, model)))
     assert "saturated units" in told
     assert "layer 1" in told["saturated units"]
+
+
+def test_a_network_without_memory_is_told(tmp_path) -> None:
+    model = Forecaster("elman", horizon=6, updates=8, epochs=2, hidden_size=4).fit(series())
+    with torch.no_grad():
+        for cell in model.fitted_.model.stack.cells:
+            cell.weight_hh.zero_()
+    told = dict(verdict(subject(tmp_path, model)))
+    # Every layer, also the one whose step is a day, keeps nothing for a single step.
+    assert "the season is 24" in told["vanishing gradient"]
+    assert "--initialisation" not in told["vanishing gradient"]
+    assert "'orthogonal'" in told["vanishing gradient"]
+
+
+def test_a_decoder_that_feeds_back_is_not_ill_by_its_error(tmp_path) -> None:
+    model = Forecaster("gru", horizon=6, updates=8, epochs=2, hidden_size=8, decoder="feedback")
+    model.fit(series())
+    found = subject(tmp_path, model)
+    decoder = found.examination.layers[-1]
+    assert decoder.label == "decoder, over the horizon"
+    assert not decoder.of_context
+    assert set(decoder.trace.gates) == {"r", "z", "n"}
+    assert "idle units" not in dict(verdict(found))
+
+
+def test_a_reservoir_forecasts_and_is_looked_into(tmp_path) -> None:
+    model = Forecaster("echo-state", horizon=6, updates=8, epochs=2, hidden_size=8).fit(series())
+    assert model.engine_[0] in ("native", "vendor", "eager")
+    assert "memory" in dict(verdict(subject(tmp_path, model)))
+
+
+def test_a_damaged_log_is_told(tmp_path) -> None:
+    model = Forecaster("gru", horizon=6, updates=4, epochs=1, hidden_size=4).fit(series())
+    (tmp_path / "metrics.json").write_text('{"epochs": [], "updates": []}')
+    with pytest.raises(RunError, match="its log cannot be read"):
+        subject(tmp_path, model)
 
 
 def test_a_table_too_short_to_look_at(tmp_path) -> None:

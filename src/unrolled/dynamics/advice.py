@@ -247,7 +247,7 @@ def _saturated(layer: LayerExamination, name: str, gate: Saturation) -> Iterator
 
 def _idle(layer: LayerExamination) -> Iterator[Diagnosis]:
     idle = [int(each) for units in layer.trace.idle().values() for each in units]
-    if sum(idle) > MOST_IDLE * len(idle):
+    if sum(idle) > max(1, MOST_IDLE * len(idle)):
         yield Diagnosis(
             "idle units",
             f"In {layer.label} {sum(idle)} of {len(idle)} numbers of the state never change.",
