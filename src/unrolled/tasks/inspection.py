@@ -97,16 +97,17 @@ def verdict(subject: Subject) -> list[tuple[str, str]]:
     lines = [("memory", subject.examination.memory())]
     lines += [("note", remark) for remark in subject.remarks]
     for layer in subject.examination.layers:
-        lines.append(("layer", f"{layer.label}: {', '.join(_figures(layer))}"))
+        figures = _figures(layer, subject.examination.context.unit)
+        lines.append(("layer", f"{layer.label}: {', '.join(figures)}"))
     diagnoses = subject.diagnoses
     lines += [(d.illness, f"{d.text} {d.advice}") for d in diagnoses]
     return lines if diagnoses else [*lines, ("verdict", "No illness was found.")]
 
 
-def _figures(layer: LayerExamination) -> list[str]:
+def _figures(layer: LayerExamination, unit: str) -> list[str]:
     """The figures of one layer, in words."""
     horizon = layer.horizon
-    found = [f"memory horizon {'beyond the sequence' if horizon is None else horizon}"]
+    found = [f"memory horizon {'beyond the sequence' if horizon is None else f'{horizon} {unit}'}"]
     if layer.lyapunov is not None:
         found.append(f"largest Lyapunov exponent {_exponent(layer)}")
     shares = {name: gate.share for name, gate in layer.trace.saturation().items()}

@@ -155,14 +155,15 @@ def _strands(rows: list[list[str]], stride: int) -> list[list[str]]:
 
 def _examples(fitted: Fitted, batch: Batch, names: dict[str, str]) -> list[Example]:
     """The first layer on some chunks, below what it read; the others on one."""
-    data, unit = fitted.history, fitted.schema.frequency.unit
+    data, label = fitted.history, fitted.schema.frequency.label
     first, *others = list(names)
     found = []
     for row in range(min(MOST_EXAMPLES, len(batch.series))):
         series = data[int(batch.series[row])]
         positions = batch.positions[row].clamp(min=0).cpu().numpy()
         values = series.target[positions]
-        title = f"{series.name}, the last {len(positions):,} {unit} but {fitted.horizon}"
+        begin, end = (label(series.times(int(at), 1)[0]) for at in positions[[0, -1]])
+        title = f"{series.name}, {begin} to {end}"
         found.append(Example(first, row, title, (fitted.schema.target, values.tolist())))
     name = data[int(batch.series[0])].name
     return found + [Example(layer, 0, name) for layer in others]
