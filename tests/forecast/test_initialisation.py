@@ -10,8 +10,8 @@ import unrolled as ur
 from forecast.tables import hourly, series
 from unrolled import cli
 from unrolled.tasks.forecast import Forecaster
-from unrolled.tasks.forecast.fitting import Listener
 from unrolled.tasks.forecast.saving import purpose
+from unrolled.tasks.learning import Listener
 
 QUICK = {"horizon": 6, "updates": 4, "epochs": 1, "hidden_size": 4}
 COMMAND = ["train", "forecast", "table.csv", "--target", "y", "--series", "name", "--horizon", "6"]

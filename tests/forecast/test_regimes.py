@@ -19,8 +19,8 @@ from unrolled import cli
 from unrolled.files import held
 from unrolled.nn import Scheduled
 from unrolled.nn.forcing import InverseSigmoid
+from unrolled.tasks.console import TrainingLog
 from unrolled.tasks.forecast import Forecaster
-from unrolled.tasks.forecast.console import TrainingLog
 from unrolled.tasks.forecast.model import FeedbackHead
 from unrolled.tasks.runs import read_tensors
 from unrolled.training import Optimisation, TrainingFailed

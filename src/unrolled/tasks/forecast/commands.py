@@ -1,8 +1,7 @@
 """Forecasting on the command line."""
 
 import platform
-import shlex
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,17 +10,16 @@ import typer
 
 from ... import __version__
 from ...data import DataError, SeriesSet, read_series
-from ...files import write_text
-from ...training import Machine
-from ...training.board import check_tensorboard
 from ...training.machine import started_processes, started_rank
+from ..console import TrainingLog
 from ..inspection import Subject
 from ..options import takes
 from ..runs import METRICS, check_writable, read_json
-from ..training import Found, Optimising, Running, find_unfinished, make_place
+from ..session import check_running, command, slug, train_in_session, write_results
+from ..training import Optimising, Running
 from ..tuning import Searching
 from .card import describe_gain, model_card
-from .console import MOST_TEST_WINDOWS, Console, TrainingLog
+from .console import MOST_TEST_WINDOWS, ForecastConsole, ForecastLog
 from .forecaster import Forecaster
 from .inspection import subject
 from .options import Modelling, Reading, default_horizon, numbers, test_start
@@ -58,15 +56,14 @@ def train(
     ] = False,
 ) -> None:
     """Train a forecaster, test it, and leave a run folder with a report."""
-    if running.threads:
-        torch.set_num_threads(running.threads)
+    check_running(running)
     data = reading.read(table)
     forecaster = modelling.forecaster(data, optimising.optimisation())
     if suggest_lr:
         part = _training_part(data, test_start(test, data, forecaster.horizon))
         found = forecaster.suggest_learning_rate(part)
         if started_rank() == 0:
-            Console(running.quiet).suggested(found)
+            ForecastConsole(running.quiet).suggested(found)
         return
     train_and_report(forecaster, data, test, running)
 
@@ -86,15 +83,12 @@ def tune(
     """Search hyper-parameters on the validation part, then train with the best."""
     if (processes := started_processes()) > 1:
         raise ValueError(f"tune runs in one process, got {processes}; start it without torchrun")
-    if running.threads:
-        torch.set_num_threads(running.threads)
-    if running.tensorboard:
-        check_tensorboard()
+    check_running(running)
     data = reading.read(table)
     forecaster = modelling.forecaster(data, optimising.optimisation())
     space = chosen_space(forecaster, searching.search)
     part = _training_part(data, test_start(test, data, forecaster.horizon))
-    study = Path(searching.study or running.output / f"{_slug(data.name)}-study.jsonl")
+    study = Path(searching.study or running.output / f"{slug(data.name)}-study.jsonl")
     for folder in (running.output, study.parent):
         check_writable(folder)
     tuned = search_and_tell(forecaster, part, space, searching.trials, study, running.quiet)
@@ -117,7 +111,7 @@ def check(
     horizon = default_horizon(data) if horizon is None else horizon
     forecaster = Forecaster(horizon=horizon)
     forecaster.check_arguments()
-    Console().checked(data, forecaster)
+    ForecastConsole().checked(data, forecaster)
 
 
 def demo(output: Path, quiet: bool) -> None:
@@ -139,46 +133,26 @@ def train_and_report(
     Arguments:
         takes_up: whether a run that is there already is gone on with though nobody asked.
     """
-    check_writable(running.output)
-    if running.tensorboard:
-        check_tensorboard()
+    check_running(running)
     forecaster.long_enough(data)
     start = test_start(test, data, forecaster.horizon)
-    part, name = _training_part(data, start), _slug(data.name)
+    part = _training_part(data, start)
     told = {"test": str(start), "processes": started_processes()}
-    purposed = purpose(forecaster, data, **told)
-    is_main = started_rank() == 0
-    console = Console(running.quiet or not is_main)
-    found = _found(running, name, purposed, takes_up, console) if is_main else Found(None, "")
-    # The others must not begin what the main process finds complete.
-    machine = Machine(forecaster.torch_device())
-    if machine.from_main(found.complete):
-        if running.quiet and is_main:
-            console.plain(str(found.folder))
-        machine.leave()
-        return
-    place = lambda: make_place(found.folder, name, running, purposed, _command(), machine)  # noqa: E731
-    with TrainingLog(console, data, start, place, running.tensorboard and is_main) as log:
-        forecaster.fit(part, listener=log)
-        machine.leave()
-        if is_main:
-            _report(forecaster, data, start, log)
-
-
-def _found(
-    running: Running, name: str, purposed: dict[str, Any], takes_up: bool, console: Console
-) -> Found:
-    """The run to go on with, said; none where a new one is wanted."""
-    found = find_unfinished(running.output, name, purposed)
-    if running.resume or (takes_up and found.folder):
-        console.line("resume", found.text)
-    elif found.folder and not found.complete:
-        console.line("note", f"{found.text}: --resume goes on with it; this is a new run")
-    return found if running.resume or takes_up else Found(None, "")
+    train_in_session(
+        lambda log: forecaster.fit(part, listener=log),
+        lambda log: _report(forecaster, data, start, log),
+        partial(ForecastLog, data, start),
+        name=slug(data.name),
+        purpose=purpose(forecaster, data, **told),
+        running=running,
+        device=forecaster.torch_device(),
+        takes_up=takes_up,
+    )
 
 
 def _report(forecaster: Forecaster, data: SeriesSet, start: Any, log: TrainingLog) -> None:
     """Test, and write what people read of a run."""
+    assert isinstance(log, ForecastLog)
     # Forecasts go on from the end of the table, not from that of the training part.
     forecaster.go_on_from(data)
     backtest = None if start is None else _test(forecaster, data, start)
@@ -191,33 +165,28 @@ def _training_part(data: SeriesSet, start: Any) -> SeriesSet:
     return data if start is None else data.before(start)
 
 
-def _command() -> str:
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
 def _test(forecaster: Forecaster, data: SeriesSet, start: Any) -> Backtest:
     return forecaster.backtest(data, start, windows=MOST_TEST_WINDOWS)
 
 
 def _write_results(
-    log: TrainingLog, forecaster: Forecaster, data: SeriesSet, backtest: Backtest | None
+    log: ForecastLog, forecaster: Forecaster, data: SeriesSet, backtest: Backtest | None
 ) -> None:
-    command = _command()
-    write_text(log.folder / "README.md", model_card(forecaster, backtest, command))
+    typed = command()
     write_report(
         log.folder / "report.html",
         forecaster,
         data,
         backtest,
-        command=command,
+        command=typed,
         split_text=log.split_text,
         advice=log.advice,
         facts={
             "what the network adds": describe_gain(forecaster.fitted_) or "medians and intervals"
         },
     )
-    # The last of the files: a run is finished when it is there.
-    log.place.finish(metrics(forecaster, backtest, command))
+    card = model_card(forecaster, backtest, typed)
+    write_results(log, card, metrics(forecaster, backtest, typed))
 
 
 def metrics(forecaster: Forecaster, backtest: Backtest | None, command: str) -> dict[str, Any]:
@@ -265,7 +234,7 @@ def evaluate(run: Path, table: str, start: str | None, stride: int, output: str)
     if seen := forecaster.fitted_.windows_in_training(data, backtest):
         text = f"{seen:,} windows begin inside the part that the model learned from"
         typer.echo(f"warning   {text}: these scores flatter it", err=True)
-    Console().evaluated(backtest)
+    ForecastConsole().evaluated(backtest)
 
 
 def tell_findings(data: SeriesSet | None) -> None:
@@ -279,11 +248,5 @@ def inspect(run: Path) -> Subject:
     """Show what a run folder holds, and give what there is to look into."""
     forecaster = load_forecaster(run)
     scores = read_json(run / METRICS).get("test") if (run / METRICS).exists() else None
-    Console().inspected(run, forecaster, scores)
+    ForecastConsole().inspected(run, forecaster, scores)
     return subject(run, forecaster)
-
-
-def _slug(name: str) -> str:
-    """A name for a folder: letters, digits and dashes."""
-    kept = "".join(c if c.isalnum() else "-" for c in name)
-    return "-".join(part for part in kept.split("-") if part) or "run"

@@ -1,55 +1,29 @@
-"""What forecasting prints: a few aligned lines, and one row an epoch.
+"""What forecasting prints."""
 
-On a terminal a progress bar with the time left stands below the rows; elsewhere there are
-only the rows.
-"""
-
-import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console as RichConsole
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...data import Finding, SeriesSet
 from ...report.numbers import counted
 from ...report.training import FORCED
-from ...training import Checkpoint, Epoch, RangeTest, Update
-from ...training.board import Board
-from ...training.machine import started_processes, started_rank
-from ..training import INTERRUPTED, Place
+from ..console import Column, Console, TrainingLog
 from .advice import advice_for
 from .card import describe_gain, verdict
-from .fitting import Listener
 from .forecaster import Forecaster
 from .results import MODEL, Backtest
 
 # So many windows tell the scores of a long table well enough.
 MOST_TEST_WINDOWS = 20_000
-ROWS_OF_RANGE_TEST = 12
 # How each baseline is called where there is little room.
 SHORT = {"linear autoregression": "linear", "feed-forward": "feed-forward (no memory)"}
 
 
-class Console:
-    """Prints lines `word  text`; with `quiet`, nothing but what is asked for by name."""
-
-    def __init__(self, quiet: bool = False):
-        self.quiet = quiet
-        self.rich = RichConsole(highlight=False, soft_wrap=True)
-
-    def line(self, word: str, text: str, style: str = "") -> None:
-        """One line: a word in the margin, and what it is about."""
-        if not self.quiet:
-            self.rich.print(f"{word:<9} {text}", style=style or None, markup=False)
-
-    def plain(self, text: str, style: str = "") -> None:
-        """Text without a word in the margin, even when quiet."""
-        self.rich.print(text, style=style or None, markup=False)
+class ForecastConsole(Console):
+    """What forecasting says beside training."""
 
     def checked(self, data: SeriesSet, forecaster: Forecaster) -> None:
         """The findings about a table, and whether a forecaster could learn from it."""
@@ -65,16 +39,6 @@ class Console:
             self.line(role, ", ".join(columns) or "none")
         amount = schema.frequency.amount(forecaster.horizon)
         self.line("ready", f"to forecast {schema.target} {amount} ahead", style="green")
-
-    def suggested(self, found: RangeTest) -> None:
-        """The losses of a range test, and the learning rate that it suggests."""
-        if self.quiet:
-            self.plain(f"{found.suggestion:.1e}")
-            return
-        self.line("rate", f"{'loss':>10}")
-        for place in np.linspace(0, len(found.rates) - 1, ROWS_OF_RANGE_TEST).round().astype(int):
-            self.plain(f"{found.rates[place]:>9.1e}{found.losses[place]:>11.4f}")
-        self.plain(f"suggest   --learning-rate {found.suggestion:.1e}")
 
     def evaluated(self, backtest: Backtest) -> None:
         """The scores of a backtest, a row a forecast."""
@@ -107,123 +71,41 @@ class Console:
             self.line("test", ", ".join(f"{n} MASE {_figure(e)}" for n, e in error.items()))
 
 
-class TrainingLog(Listener):
-    """Prints the progress of a fit and keeps its run folder up to date.
+class ForecastLog(TrainingLog):
+    """The log of a forecaster's training.
 
     Arguments:
-        console: where to print.
         data: the whole table.
         start: where its test part begins, or None.
-        make_place: makes the run folder, called when training begins and not before.
-        board: whether to log for TensorBoard.
+        further: as `TrainingLog` takes them.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        data: SeriesSet,
-        start: Any,
-        make_place: Callable[[], Place],
-        board: bool = False,
-    ):
-        self.console, self.data, self.start = console, data, start
-        self.make_place, self.wants_board = make_place, board
-        self.is_main = started_rank() == 0
-        self.board: Board | None = None
-        # What keeps other processes off the run folder.
-        self.held = ExitStack()
+    def __init__(self, data: SeriesSet, start: Any, *further: Any):
+        super().__init__(*further)
+        self.data, self.start = data, start
         self.advice: list[str] = []
-        self.progress = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            console=console.rich,
-            transient=True,
-            disable=console.quiet or not console.rich.is_terminal,
-        )
 
-    def __enter__(self) -> "TrainingLog":
-        return self
+    def opening(self, learner: Forecaster) -> Iterator[tuple[str, str]]:
+        yield "data", self.data.summary()
+        for finding in _new_findings(learner.findings_, self.data.findings):
+            yield finding.kind, finding.text
+        self.split_text = learner.split_text(self.data, self.start)
+        yield "split", self.split_text
 
-    def __exit__(self, *error: Any) -> None:
-        self.progress.stop()
-        if self.board:
-            self.board.close()
-        self.held.__exit__(*error)
-
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return self.place.folder
-
-    def started(self, forecaster: Forecaster) -> None:
-        say = self.console.line
-        say("data", self.data.summary())
-        for finding in _new_findings(forecaster.findings_, self.data.findings):
-            say(finding.kind, finding.text)
-        self.split_text = forecaster.split_text(self.data, self.start)
-        say("split", self.split_text)
-
-    def prepared(self, forecaster: Forecaster) -> None:
-        say = self.console.line
+    def before_training(self, learner: Forecaster) -> Iterator[tuple[str, str]]:
         if self.start is not None and self.is_main:
-            start = forecaster.backtest(self.data, self.start, windows=MOST_TEST_WINDOWS)
-            say("baseline", _baselines(start))
-        say("model", describe_model(forecaster))
-        if (processes := started_processes()) > 1:
-            size = forecaster.batch_size
-            say("shared", f"by {processes} processes, batches of {processes} x {size}")
-        self.place = self.make_place()
-        if self.is_main:
-            self.held.enter_context(self.place.held())
-        # A run that goes on has better weights there than those of the start.
-        goes_on = self.place.checkpoint.path.exists()
-        if self.is_main and not goes_on:
-            forecaster.save(self.folder)
-        forced = f"{'forced':>8}" if forecaster.fitted_.model.feeds_back else ""
-        header = f"{'train':>7}{'val':>8}{forced}{'val MASE':>10}{'lr':>10}{'grad':>8}{'s':>7}"
-        say("epoch", header)
-        self.task = self.progress.add_task("training", total=forecaster.plan_.updates)
-        self.progress.start()
-        if self.wants_board and not goes_on:
-            self.board = Board(self.folder)
+            start = learner.backtest(self.data, self.start, windows=MOST_TEST_WINDOWS)
+            yield "baseline", _baselines(start)
+        yield "model", describe_model(learner)
 
-    def checkpoint(self, forecaster: Forecaster) -> Checkpoint:
-        return self.place.checkpoint
-
-    def resumed(self, forecaster: Forecaster, update: int) -> None:
-        if self.is_main:
-            forecaster.save(self.folder)
-        for epoch in forecaster.history_.epochs:
-            self._row(epoch)
-        self.console.line("resumed", f"after update {update:,} of {forecaster.plan_.updates:,}")
-        if self.wants_board:
-            self.board = Board(self.folder, update)
-
-    def updated(self, number: int, update: Update) -> None:
-        self.progress.update(self.task, completed=number)
-        if self.board:
-            self.board.updated(number, update)
-
-    def validated(self, forecaster: Forecaster, epoch: Epoch) -> None:
-        if epoch.best and self.is_main:
-            forecaster.save(self.folder)
-        self._row(epoch)
-        if self.board:
-            self.board.validated(epoch, len(forecaster.history_.updates))
-
-    def _row(self, epoch: Epoch) -> None:
-        if not self.console.quiet:
-            self.console.rich.print(_row(epoch), markup=False)
+    def columns(self, learner: Forecaster) -> list[Column]:
+        forced = [Column("forced", FORCED, 8)] if learner.fitted_.model.feeds_back else []
+        return [*forced, Column("val MASE", "MASE")]
 
     def tested(self, forecaster: Forecaster, backtest: Backtest | None) -> None:
         """Say how training ended and what the test says."""
-        history, say = forecaster.history_, self.console.line
-        forecaster.save(self.folder)
-        kept = history.best.epoch
-        say("ended", f"{history.ended}; epoch {kept} is kept; {history.seconds:.0f} s")
-        if history.ended == INTERRUPTED:
-            say("", "the same command with --resume goes on")
+        self.ended(forecaster)
+        say = self.console.line
         if remark := describe_gain(forecaster.fitted_):
             say("", remark)
         if backtest is None:
@@ -234,17 +116,6 @@ class TrainingLog(Listener):
             say("", verdict(forecaster, backtest), style="red")
         for text in self.advice:
             say("", text, style="red")
-
-    def saved(self) -> None:
-        """Say where everything is, and what to do next."""
-        if self.console.quiet:
-            self.console.plain(str(self.folder))
-            return
-        files = " ".join(sorted(os.listdir(self.folder), key=lambda f: f != "report.html"))
-        self.console.line("saved", f"{self.folder}/  {files}")
-        self.console.line(
-            "next", f"unrolled predict {self.folder}    unrolled inspect {self.folder}"
-        )
 
 
 def describe_model(forecaster: Forecaster) -> str:
@@ -284,19 +155,6 @@ def _verdict(backtest: Backtest) -> str:
 def _shown(backtest: Backtest) -> list[str]:
     """Seasonal naive, the linear one, and the best baseline if that is another."""
     return list(dict.fromkeys(["seasonal naive", "linear autoregression", backtest.best_baseline]))
-
-
-def _row(epoch: Epoch) -> str:
-    train = "" if np.isnan(epoch.train) else f"{epoch.train:.3f}"
-    norm = "" if np.isnan(epoch.gradient_norm) else f"{epoch.gradient_norm:.2f}"
-    forced = epoch.validation.get(FORCED)
-    other = "" if forced is None else f"{forced:>8.3f}"
-    skipped = f"  {epoch.skipped} updates skipped: not finite" if epoch.skipped else ""
-    return (
-        f"{epoch.epoch:>9} {train:>7}{epoch.validation['loss']:>8.3f}{other}"
-        f"{epoch.validation['MASE']:>10.3f}{epoch.learning_rate:>10.1e}{norm:>8}"
-        f"{epoch.seconds:>7.1f}{' *' if epoch.best else ''}{skipped}"
-    )
 
 
 def _count(number: int) -> str:

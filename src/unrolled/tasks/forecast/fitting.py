@@ -8,28 +8,18 @@ Shapes: N series.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...cells import BY_NAME
 from ...data import SeriesSet
 from ...nn import initialise
-from ...training import (
-    Checkpoint,
-    Epoch,
-    History,
-    Machine,
-    TrainingSettings,
-    Update,
-    Watcher,
-    train,
-)
+from ...training import History, Machine, TrainingSettings
+from ..learning import Job, Listener, carry_out
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted, recent
 from .frame import Frame, build_frame
@@ -54,58 +44,6 @@ if TYPE_CHECKING:
     from .forecaster import Forecaster
 
 
-class Listener:
-    """Told of what happens while a forecaster is fitted; does nothing by itself.
-
-    Each method gets the forecaster, whose `fitted_` can be used and saved at any time.
-    """
-
-    def started(self, forecaster: Forecaster) -> None:
-        """The table is read and split; linear parts and baselines are fitted next."""
-
-    def prepared(self, forecaster: Forecaster) -> None:
-        """The model is built and stands at its start; training begins."""
-
-    def resumed(self, forecaster: Forecaster, update: int) -> None:
-        """Training goes on after an update, from a checkpoint; `fitted_` holds the best so far."""
-
-    def updated(self, number: int, update: Update) -> None:
-        """One update of the weights was made, or skipped."""
-
-    def validated(self, forecaster: Forecaster, epoch: Epoch) -> None:
-        """An epoch is over; if it was the best so far, `fitted_` holds its weights."""
-
-    def checkpoint(self, forecaster: Forecaster) -> Checkpoint | None:
-        """Where the state of training is kept; asked once, when the model is prepared."""
-        return None
-
-
-class _Watcher(Watcher):
-    """Keeps a forecaster up to date while it trains, and tells its listener."""
-
-    def __init__(self, owner: Forecaster, listener: Listener):
-        self.owner, self.listener = owner, listener
-
-    def began(self, history: History, update: int, best: Mapping[str, Tensor]) -> None:
-        owner = self.owner
-        owner.history_ = history
-        if history.epochs:
-            model = deepcopy(owner.fitted_.model)
-            model.load_state_dict(best)
-            owner.fitted_ = replace(owner.fitted_, model=model)
-            self.listener.resumed(owner, update)
-
-    def updated(self, number: int, update: Update) -> None:
-        self.listener.updated(number, update)
-
-    def validated(self, epoch: Epoch, model: nn.Module) -> None:
-        owner = self.owner
-        if epoch.best:
-            # A copy: training goes on in the averaged model itself.
-            owner.fitted_ = replace(owner.fitted_, model=deepcopy(model))
-        self.listener.validated(owner, epoch)
-
-
 class Fit:
     """One fit: from a table to a `Fitted`, in the order of the methods."""
 
@@ -122,8 +60,9 @@ class Fit:
     def run(self, listener: Listener) -> None:
         """Fit the linear parts, build the model, train it; leave the result in the owner."""
         objective, model = self.prepared()
-        listener.prepared(self.owner)
-        self._train(objective, model, listener)
+        carry_out(self.owner, self._job(objective, model), listener)
+        objective.calibrate(model)
+        self._keep(model)
 
     def prepared(self) -> tuple[Objective, ForecastModel]:
         """What training minimises, and the model at its start; the owner holds it, too."""
@@ -207,7 +146,7 @@ class Fit:
             history=recent(data, architecture, self.scaling),
         )
 
-    def _train(self, objective: Objective, model: ForecastModel, listener: Listener) -> None:
+    def _job(self, objective: Objective, model: ForecastModel) -> Job:
         owner, plan = self.owner, self.owner.plan_
         epochs = min(owner.epochs, plan.updates)
         settings = TrainingSettings(
@@ -219,20 +158,21 @@ class Fit:
             optimisation=owner.optimisation,
         )
         part = (self.machine.rank, self.machine.processes)
-        train(
-            model,
-            objective.loss,
-            objective.batches(owner.batch_size, owner.seed, part),
-            objective.validate,
-            settings,
-            _Watcher(owner, listener),
-            decides="decides",
+        return Job(
+            model=model,
+            loss=objective.loss,
+            batches=objective.batches(owner.batch_size, owner.seed, part),
+            validate=objective.validate,
+            settings=settings,
+            keep=self._keep,
             machine=self.machine,
+            decides="decides",
             carried={"objective": objective},
-            checkpoint=listener.checkpoint(owner),
         )
-        objective.calibrate(model)
-        owner.fitted_ = replace(owner.fitted_, model=model)
+
+    def _keep(self, model: nn.Module) -> None:
+        assert isinstance(model, ForecastModel)
+        self.owner.fitted_ = replace(self.owner.fitted_, model=model)
 
 
 def name_of(cell: str | MakeCell) -> str:

@@ -10,8 +10,7 @@ Shapes: S series, N windows, H horizon, Q quantiles.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,9 @@ from ...training import History, Optimisation, RangeTest, range_test
 from ...training.checkpoint import own_random_numbers
 from ...training.machine import checked_precision
 from ...unroll import unroll
+from ..learning import Listener, check_between, check_whole, few_threads, torch_device
 from .fitted import Fitted, recent
-from .fitting import Fit, Listener
+from .fitting import Fit
 from .model import MakeCell
 from .objective import Split
 from .plan import FEW, Plan
@@ -58,8 +58,6 @@ WHOLE = {
 }
 OPTIONAL = ("updates", "hidden_size", "validation", "min_length")
 RANGES = {"dropout": 1, "learning_rate": math.inf, "weight_decay": math.inf}
-# What scikit-learn takes as a seed.
-LARGEST = 2**32 - 1
 # Features that a cell reads which is made only to see whether it can start as asked.
 TRIAL_INPUTS = 3
 # Besides a season, a window to train on and one to validate on, so many steps to learn from.
@@ -254,6 +252,11 @@ class Forecaster(BaseEstimator):
         return load_forecaster(Path(folder), cell)
 
     @property
+    def updates_(self) -> int:
+        """How many updates the whole training has."""
+        return self.plan_.updates
+
+    @property
     def parameters_(self) -> int:
         """How many numbers training adjusts."""
         return sum(p.numel() for p in self._fitted().model.parameters())
@@ -291,9 +294,7 @@ class Forecaster(BaseEstimator):
         for name, least in WHOLE.items():
             check_whole(name, getattr(self, name), least, optional=name in OPTIONAL)
         for name, most in RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < most:
-                raise ValueError(f"{name} must lie between 0 and {most}, got {value!r}")
+            check_between(name, getattr(self, name), most, optional=True)
         if self.validation is not None and self.validation < self.horizon:
             raise ValueError(
                 f"validation must hold at least one horizon of {self.horizon} steps, "
@@ -386,39 +387,7 @@ class Forecaster(BaseEstimator):
 
     def torch_device(self) -> torch.device:
         """Where to compute: a GPU if `device` is "auto" and there is one."""
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(name if self.device == "auto" else self.device)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
-        return device
-
-
-@contextmanager
-def few_threads(small: bool) -> Iterator[None]:
-    """Compute in one thread where the matrices are `small`.
-
-    Two threads gain nothing there, and wait for each other at every step on a busy machine.
-    """
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1 if small else before)
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def check_whole(name: str, value: Any, least: int, optional: bool = False) -> None:
-    """Raise ValueError unless `value` is a whole number from `least` up, or None if optional."""
-    if value is None and optional:
-        return
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        number = int(value)
-        if least <= number <= LARGEST:
-            return
-    raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
+        return torch_device(self.device)
 
 
 def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:

@@ -13,11 +13,11 @@ from typing import Any
 from ...data import SeriesSet
 from ...naming import one_of
 from ...training import Epoch
+from ..learning import Listener
 from ..space import Choices, Part, Range, Space, corners, parse_space, searchable
 from ..training import INTERRUPTED
 from ..tuning import Report, SearchListener, Trial, Tuned, header, row, search, typed
 from .console import Console
-from .fitting import Listener
 from .forecaster import Forecaster, as_series
 from .options import Modelling
 from .plan import FEW, MANY, Plan

@@ -1,0 +1,107 @@
+"""One command that trains: its run folder, what it prints, what it resumes.
+
+The main process says and writes; the others of a shared training compute.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..files import write_text
+from ..training import Machine
+from ..training.board import check_tensorboard
+from ..training.machine import started_rank
+from .console import Console, TrainingLog
+from .runs import check_writable
+from .training import Found, Place, Running, find_unfinished, make_place
+
+MakeLog = Callable[[Console, Callable[[], Place], bool], TrainingLog]
+
+
+def check_running(running: Running) -> None:
+    """Raise what is wrong with where a run is to be kept, before anything takes time.
+
+    Raises:
+        RunError: nothing can be written there.
+        ValueError: TensorBoard is wanted and not installed.
+    """
+    check_writable(running.output)
+    if running.tensorboard:
+        check_tensorboard()
+    if running.threads:
+        torch.set_num_threads(running.threads)
+
+
+def train_in_session(
+    fit: Callable[[TrainingLog], Any],
+    report: Callable[[TrainingLog], None],
+    make_log: MakeLog,
+    *,
+    name: str,
+    purpose: dict[str, Any],
+    running: Running,
+    device: torch.device,
+    takes_up: bool = False,
+) -> None:
+    """Fit as a listener's log says, and report in the main process.
+
+    Arguments:
+        fit: fits the estimator, with the log for its listener.
+        report: tests, and writes what people read.
+        make_log: makes the log from a console, the maker of its place, and whether a board is
+            wanted.
+        name: of run folders.
+        purpose: what tells this training from others.
+        takes_up: whether a run that is there already is gone on with though nobody asked.
+    """
+    is_main = started_rank() == 0
+    console = Console(running.quiet or not is_main)
+    found = _found(running, name, purpose, takes_up, console) if is_main else Found(None, "")
+    machine = Machine(device)
+    # The others must not begin what the main process finds complete.
+    if machine.from_main(found.complete):
+        if running.quiet and is_main:
+            console.plain(str(found.folder))
+        machine.leave()
+        return
+    place = lambda: make_place(found.folder, name, running, purpose, command(), machine)  # noqa: E731
+    with make_log(console, place, running.tensorboard and is_main) as log:
+        fit(log)
+        machine.leave()
+        if is_main:
+            report(log)
+
+
+def write_results(log: TrainingLog, card: str, metrics: dict[str, Any]) -> None:
+    """Write the model card and, last of all files, the metrics: then the run is finished."""
+    write_text(log.folder / "README.md", card)
+    log.place.finish(metrics)
+
+
+def command() -> str:
+    """What was typed, to be repeated."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def slug(name: str) -> str:
+    """A name for a folder: letters, digits and dashes."""
+    kept = "".join(c if c.isalnum() else "-" for c in name)
+    return "-".join(part for part in kept.split("-") if part) or "run"
+
+
+def _found(
+    running: Running, name: str, purpose: dict[str, Any], takes_up: bool, console: Console
+) -> Found:
+    """The run to go on with, said; none where a new one is wanted."""
+    found = find_unfinished(running.output, name, purpose)
+    if running.resume or (takes_up and found.folder):
+        console.line("resume", found.text)
+    elif found.folder and not found.complete:
+        console.line("note", f"{found.text}: --resume goes on with it; this is a new run")
+    return found if running.resume or takes_up else Found(None, "")
