@@ -4,6 +4,7 @@ import importlib
 import sys
 import types
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,10 +89,14 @@ def test_a_schedule_in_the_table_is_known_to_the_loop(monkeypatch) -> None:
 
 def test_a_task_in_the_table_has_its_commands(monkeypatch, capsys, tmp_path) -> None:
     package, commands = types.ModuleType("count"), types.ModuleType("count.commands")
-    commands.predict = lambda run, data, output, quantiles: print(f"counted {run.name}")
+
+    def predict(run: Path, twice: bool = False) -> None:
+        print(f"counted {run.name}", twice)
+
+    commands.predict = predict
     monkeypatch.setitem(sys.modules, "count", package)
     monkeypatch.setitem(sys.modules, "count.commands", commands)
     monkeypatch.setitem(tasks.TASKS, "count", ("count", "Counter"))
     (tmp_path / "config.json").write_text('{"format": 1, "task": "count"}')
-    assert cli.run(["predict", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == f"counted {tmp_path.name}\n"
+    assert cli.run(["predict", str(tmp_path), "--twice"]) == 0
+    assert capsys.readouterr().out == f"counted {tmp_path.name} True\n"

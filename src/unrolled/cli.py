@@ -30,6 +30,7 @@ from .naming import one_of
 from .nn import Network
 from .tasks import TASKS, commands_of, task_of
 from .tasks.inspection import INSPECTION, verdict, write_inspection
+from .tasks.options import Run
 from .tasks.runs import check_writable
 from .training import TrainingFailed
 from .training.machine import started_rank
@@ -49,30 +50,39 @@ app.add_typer(check_app, name="check")
 for _task in TASKS:
     commands_of(_task).register(train_app, check_app, tune_app)
 
-Run = Annotated[Path, typer.Argument(help="A run folder, as `train` left it.")]
+
+# What follows the run folder is for the run's own task to read, --help included.
+_OF_THE_TASK: dict[str, Any] = {
+    "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
+    "add_help_option": False,
+    "options_metavar": "RUN [INPUT] [OPTIONS]",
+}
 
 
-@app.command()
-def predict(
-    run: Run,
-    data: Annotated[str, typer.Argument(help="A table; default: go on after training.")] = "",
-    output: Annotated[str, typer.Option(help="A .csv or .parquet file; - for the screen.")] = "-",
-    quantiles: Annotated[str, typer.Option(help="Some of the trained levels: 0.1,0.9.")] = "",
-) -> None:
+@app.command(**_OF_THE_TASK)
+def predict(context: typer.Context) -> None:
     """Predict with a trained model."""
-    commands_of(task_of(run)).predict(run, data or None, output, quantiles)
+    _by_task("predict", context.args)
 
 
-@app.command()
-def evaluate(
-    run: Run,
-    data: Annotated[str, typer.Argument(help="Data with the truth in it.")],
-    start: Annotated[str, typer.Option(help="First time, steps from the end, or share.")] = "",
-    stride: Annotated[int, typer.Option(min=1, help="Steps between two forecasts.")] = 1,
-    output: Annotated[str, typer.Option(help="A .csv or .parquet file for the scores.")] = "",
-) -> None:
+@app.command(**_OF_THE_TASK)
+def evaluate(context: typer.Context) -> None:
     """Score a trained model on data, beside the baselines."""
-    commands_of(task_of(run)).evaluate(run, data, start or None, stride, output)
+    _by_task("evaluate", context.args)
+
+
+def _by_task(name: str, given: list[str]) -> None:
+    """Run a command of the task of the run folder that is named first."""
+    if not given or given[0].startswith("--"):
+        usage = f"unrolled {name} RUN [INPUT] [OPTIONS]"
+        if "--help" in given:
+            typer.echo(f"{usage}\n\nThe options are the task's: unrolled {name} RUN --help")
+            return
+        raise ValueError(f"RUN, the folder that `train` left, must come first: {usage}")
+    found = commands_of(task_of(given[0]))
+    one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    one.command(name)(getattr(found, name))
+    one(given, standalone_mode=False, prog_name=f"unrolled {name}")
 
 
 @app.command()

@@ -13,7 +13,12 @@ The command line of `check` is then `check TABLE [--target TEXT]`.
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+Run = Annotated[Path, typer.Argument(help="A run folder, as `train` left it.")]
 
 
 def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -5,6 +5,7 @@ The main process says and writes; the others of a shared training compute.
 
 from __future__ import annotations
 
+import platform
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,12 +14,13 @@ from typing import Any
 
 import torch
 
+from .. import __version__
 from ..files import write_text
-from ..training import Machine
+from ..training import History, Machine
 from ..training.board import check_tensorboard
 from ..training.machine import started_rank
 from .console import Console, TrainingLog
-from .runs import check_writable
+from .runs import METRICS, RunError, check_writable, read_json
 from .training import Found, Place, Running, find_unfinished, make_place
 
 MakeLog = Callable[[Console, Callable[[], Place], bool], TrainingLog]
@@ -82,6 +84,42 @@ def write_results(log: TrainingLog, card: str, metrics: dict[str, Any]) -> None:
     """Write the model card and, last of all files, the metrics: then the run is finished."""
     write_text(log.folder / "README.md", card)
     log.place.finish(metrics)
+
+
+def metrics_of(history: History, typed: str, **tested: Any) -> dict[str, Any]:
+    """What metrics.json holds: the log of training, and the scores that are given."""
+    return {
+        "command": typed,
+        "seconds": history.seconds,
+        "ended": history.ended,
+        "epochs": [vars(epoch) for epoch in history.epochs],
+        "updates": history.by_update(),
+        **tested,
+        "versions": {
+            "unrolled": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def log_of(run: Path) -> History | None:
+    """The log of training in a run folder; None where it holds none.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    if not (run / METRICS).exists():
+        return None
+    metrics = read_json(run / METRICS)
+    if "epochs" not in metrics or "updates" not in metrics:
+        return None
+    try:
+        log = History.from_state(metrics)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise RunError(f"{run / METRICS} is damaged: its log cannot be read ({error})") from None
+    log.ended = metrics.get("ended", "")
+    return log
 
 
 def command() -> str:

@@ -1,21 +1,25 @@
 """Forecasting on the command line."""
 
-import platform
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
-from ... import __version__
 from ...data import DataError, SeriesSet, read_series
 from ...training.machine import started_processes, started_rank
 from ..console import TrainingLog
 from ..inspection import Subject
-from ..options import takes
+from ..options import Run, takes
 from ..runs import METRICS, check_writable, read_json
-from ..session import check_running, command, slug, train_in_session, write_results
+from ..session import (
+    check_running,
+    command,
+    metrics_of,
+    slug,
+    train_in_session,
+    write_results,
+)
 from ..training import Optimising, Running
 from ..tuning import Searching
 from .card import describe_gain, model_card
@@ -189,26 +193,18 @@ def _write_results(
     write_results(log, card, metrics(forecaster, backtest, typed))
 
 
-def metrics(forecaster: Forecaster, backtest: Backtest | None, command: str) -> dict[str, Any]:
+def metrics(forecaster: Forecaster, backtest: Backtest | None, typed: str) -> dict[str, Any]:
     """What metrics.json holds: the log of training and the scores on the test part."""
-    history = forecaster.history_
     tested = {} if backtest is None else {"test": backtest.scores, "horizon": backtest.by_horizon}
-    return {
-        "command": command,
-        "seconds": history.seconds,
-        "ended": history.ended,
-        "epochs": [vars(epoch) for epoch in history.epochs],
-        "updates": history.by_update(),
-        **tested,
-        "versions": {
-            "unrolled": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-    }
+    return metrics_of(forecaster.history_, typed, **tested)
 
 
-def predict(run: Path, table: str | None, output: str, quantiles: str) -> None:
+def predict(
+    run: Run,
+    data: Annotated[str, typer.Argument(help="A table; default: go on after training.")] = "",
+    output: Annotated[str, typer.Option(help="A .csv or .parquet file; - for the screen.")] = "-",
+    quantiles: Annotated[str, typer.Option(help="Some of the trained levels: 0.1,0.9.")] = "",
+) -> None:
     """Forecast the steps after the end of a table, or of the training table."""
     if output != "-" and Path(output).suffix not in (".csv", ".parquet"):
         raise DataError(f"cannot write {output}: the name must end in .csv or .parquet")
@@ -216,22 +212,28 @@ def predict(run: Path, table: str | None, output: str, quantiles: str) -> None:
         check_writable(Path(output).parent)
     forecaster = load_forecaster(run)
     levels = numbers(quantiles, "--quantiles") if quantiles else None
-    data = None if table is None else read_series(table, schema=forecaster.fitted_.schema)
-    forecast = forecaster.predict(data, levels)
-    tell_findings(data)
+    table = read_series(data, schema=forecaster.fitted_.schema) if data else None
+    forecast = forecaster.predict(table, levels)
+    tell_findings(table)
     forecast.write(output)
 
 
-def evaluate(run: Path, table: str, start: str | None, stride: int, output: str) -> None:
+def evaluate(
+    run: Run,
+    data: Annotated[str, typer.Argument(help="A table with the truth in it.")],
+    start: Annotated[str, typer.Option(help="First time, steps from the end, or share.")] = "",
+    stride: Annotated[int, typer.Option(min=1, help="Steps between two forecasts.")] = 1,
+    output: Annotated[str, typer.Option(help="A .csv or .parquet file for the scores.")] = "",
+) -> None:
     """Score the model on windows of a table, beside the baselines."""
     forecaster = load_forecaster(run)
-    data = read_series(table, schema=forecaster.fitted_.schema)
-    since = None if start is None else test_start(start, data, forecaster.horizon)
-    backtest = forecaster.backtest(data, since, stride=stride, windows=MOST_TEST_WINDOWS)
+    table = read_series(data, schema=forecaster.fitted_.schema)
+    since = test_start(start, table, forecaster.horizon) if start else None
+    backtest = forecaster.backtest(table, since, stride=stride, windows=MOST_TEST_WINDOWS)
     if output:
         backtest.write(output)
-    tell_findings(data)
-    if seen := forecaster.fitted_.windows_in_training(data, backtest):
+    tell_findings(table)
+    if seen := forecaster.fitted_.windows_in_training(table, backtest):
         text = f"{seen:,} windows begin inside the part that the model learned from"
         typer.echo(f"warning   {text}: these scores flatter it", err=True)
     ForecastConsole().evaluated(backtest)

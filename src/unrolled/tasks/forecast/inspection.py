@@ -16,9 +16,9 @@ from torch import nn
 from ...data import SeriesSet
 from ...dynamics.examination import Context, examine
 from ...report.numbers import counted
-from ...training import History, Total
+from ...training import Total
 from ..inspection import Example, Subject
-from ..runs import METRICS, RunError, read_json
+from ..session import log_of
 from ..training import describe_optimisation
 from .card import cell_name, describe_gain
 from .chunks import Batch, batch_quantiles
@@ -68,7 +68,7 @@ def subject(run: Path, forecaster: Forecaster) -> Subject:
             f"{counted(len(batch.scored), 'forecast')} in each"
         ),
         examples=_examples(fitted, batch, names),
-        log=_log(run),
+        log=log_of(run),
         loss=LOSS,
         start="the fixed mix that it starts with",
         clip_norm=forecaster.optimisation.clip_norm,
@@ -167,17 +167,3 @@ def _examples(fitted: Fitted, batch: Batch, names: dict[str, str]) -> list[Examp
         found.append(Example(first, row, title, (fitted.schema.target, values.tolist())))
     name = data[int(batch.series[0])].name
     return found + [Example(layer, 0, name) for layer in others]
-
-
-def _log(run: Path) -> History | None:
-    if not (run / METRICS).exists():
-        return None
-    metrics = read_json(run / METRICS)
-    if "epochs" not in metrics or "updates" not in metrics:
-        return None
-    try:
-        log = History.from_state(metrics)
-    except (TypeError, AttributeError, KeyError, ValueError) as error:
-        raise RunError(f"{run / METRICS} is damaged: its log cannot be read ({error})") from None
-    log.ended = metrics.get("ended", "")
-    return log
