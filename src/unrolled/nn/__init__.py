@@ -20,6 +20,7 @@ makes torch.nn's of them.
 from .attention import BahdanauAttention, LuongAttention
 from .bidirectional import Bidirectional
 from .cells import GRUCell, LSTMCell, RNNCell
+from .crf import CRF, BestTags
 from .decoder import Decoder
 from .dilated import DilatedStack, unroll_dilated
 from .encoder_decoder import Encoder, EncoderDecoder
@@ -33,10 +34,12 @@ from .recurrent import LayerStates, Recurrent
 from .within import cells_of
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",
     "BahdanauAttention",
+    "BestTags",
     "Bidirectional",
     "Decoder",
     "DilatedStack",

@@ -1,0 +1,7 @@
+"""The formats of `read_tagged`, a reader each.
+
+sentences.py  what is asked of a reader, and what it fills
+columns.py    one word a line, in any columns
+conllu.py     the ten columns of Universal Dependencies
+json.py       intents with slots, and lists of tokens and tags
+"""

@@ -1,0 +1,429 @@
+"""The language model: from text to text, and to how likely a text is.
+
+    model = ur.tasks.language.LanguageModel().fit("shakespeare.txt")
+    print(model.generate("ROMEO:", length=200, seed=0))
+    model.evaluate("other.txt").scores
+    model.save("runs/shakespeare"); ur.load("runs/shakespeare")
+
+Shapes: V size of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from torch import Tensor, nn
+
+from ...cells import by_name
+from ...data.errors import DataError
+from ...data.series import Finding
+from ...data.text import Text, read_text
+from ...data.vocabulary import Vocabulary
+from ...engines import BY_NAME as ENGINES
+from ...naming import one_of
+from ...nn import initialise
+from ...training import History, Machine, Optimisation, TrainingSettings
+from ...training.checkpoint import own_random_numbers
+from ...training.machine import checked_precision
+from ..learning import Job, Listener, carry_out, check_between, check_whole, torch_device
+from .generation import Sampling, generate
+from .network import LanguageNetwork, start_remembering
+from .ngram import table
+from .objective import StreamLoss, estimated_loss, streams, subsequences, text_losses
+from .plan import Architecture, Plan, plan_for
+from .results import MODEL, Evaluation, Scores, gram_name, worst_passages
+
+KINDS = ("characters", "words", "subwords")
+SAMPLINGS = ("streams", "random")
+WHOLE = {"hidden_size": 1, "embedding_size": 1, "num_layers": 1, "epochs": 1, "patience": 1}
+WHOLE |= {"batch_size": 1, "steps": 1, "least": 1, "most": 1, "seed": 0}
+OPTIONAL = ("hidden_size", "embedding_size", "num_layers", "most")
+SHARES = ("dropout", "embedding_dropout", "restart")
+OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
+# Of n-gram models beside: as many tokens back.
+ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
+WORST, PASSAGE = 5, 60
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves: the tokens, the network, and what n-grams learn from.
+
+    Attributes:
+        vocabulary: the tokens.
+        architecture: what `network` is built from.
+        network: trained.
+        text: the name of the text that it learned from.
+    """
+
+    vocabulary: Vocabulary
+    architecture: Architecture
+    network: LanguageNetwork
+    text: str
+
+
+class LanguageModel(BaseEstimator):
+    """Learns from a text what comes next.
+
+    Arguments:
+        cell: a cell by name, or a `Cell` class.
+        tokens: "characters", "words" or "subwords" (byte pairs, learned from the text).
+        hidden_size, embedding_size, num_layers, dropout, embedding_dropout, tied, learning_rate,
+            weight_decay, passes: of network and training; None chooses by the kind of tokens and
+            the amount of text.
+        epochs: validations during training.
+        patience: epochs without a better validation after which training stops.
+        batch_size, steps: rows that are read side by side, and tokens of each in an update.
+        sampling: "streams", every row reads on where it stopped; "random", pieces at random.
+        restart: probability that a row of a stream starts anew at an update.
+        least, most: how often a token must be seen to be kept, and how many are kept at most.
+        lower: whether capital letters are read as small ones.
+        validation: share of the text, its end, that is held out of training.
+        initialisation: how the cells start, as `nn.initialise` takes it; None: orthogonal, with
+            open forget gates, as far as the cell has them.
+        optimisation: how a gradient becomes an update.
+        seed: the same seed, text and machine give the same numbers.
+        device: "auto", "cpu", "cuda", ...
+        engine: what unrolls the network.
+
+    Attributes (after `fit`):
+        fitted_: the network and its vocabulary.
+        history_: the log of training.
+        plan_: the sizes and rates that were chosen.
+        findings_: what was noticed about the text.
+    """
+
+    fitted_: Fitted
+    history_: History
+    plan_: Plan
+    findings_: tuple[Finding, ...]
+
+    def __init__(
+        self,
+        cell: Any = "lstm",
+        tokens: str = "characters",
+        *,
+        hidden_size: int | None = None,
+        embedding_size: int | None = None,
+        num_layers: int | None = None,
+        dropout: float | None = None,
+        embedding_dropout: float | None = None,
+        tied: bool | None = None,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        passes: float | None = None,
+        epochs: int = 6,
+        patience: int = 6,
+        batch_size: int = 32,
+        steps: int = 64,
+        sampling: str = "streams",
+        restart: float = 0.03,
+        least: int = 1,
+        most: int | None = None,
+        lower: bool = False,
+        validation: float = 0.02,
+        initialisation: str | None = None,
+        optimisation: Optimisation = OPTIMISATION,
+        seed: int = 0,
+        device: str = "auto",
+        engine: str = "auto",
+    ):
+        self.cell = cell
+        self.tokens = tokens
+        self.hidden_size = hidden_size
+        self.embedding_size = embedding_size
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.embedding_dropout = embedding_dropout
+        self.tied = tied
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.passes = passes
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.steps = steps
+        self.sampling = sampling
+        self.restart = restart
+        self.least = least
+        self.most = most
+        self.lower = lower
+        self.validation = validation
+        self.initialisation = initialisation
+        self.optimisation = optimisation
+        self.seed = seed
+        self.device = device
+        self.engine = engine
+
+    def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> LanguageModel:
+        """Learn from a text; its end is held out to validate.
+
+        Arguments:
+            data: a `Text`, or what `read_text` reads.
+            y: ignored; scikit-learn's convention.
+            listener: told of the progress.
+
+        Raises:
+            ValueError: an argument of the constructor makes no sense.
+            DataError: the text is too short, or cannot be read.
+            TrainingFailed: the loss stayed infinite or undefined.
+        """
+        listener = listener or Listener()
+        self.check_arguments()
+        text = as_text(data)
+        learned, held_out = text.split(1 - self.validation)
+        vocabulary = Vocabulary.learn(
+            learned, self.tokens, least=self.least, most=self.most, lower=self.lower
+        )
+        self.findings_ = (*text.findings, *vocabulary.findings)
+        listener.started(self)
+        with own_random_numbers(self.seed):
+            job = self._job(vocabulary, learned, held_out)
+            carry_out(self, job, listener)
+        return self
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 200,
+        *,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+    ) -> str:
+        """Text that goes on from a prompt, without the prompt.
+
+        Arguments:
+            prompt: default the start of a line.
+            length: tokens.
+            sampling: how each is drawn.
+
+        Raises:
+            ValueError: `length` is below 1.
+        """
+        check_whole("length", length, 1)
+        return "".join(islice(self.stream(prompt, sampling, seed), length))
+
+    def stream(
+        self, prompt: str = "", sampling: Sampling | None = None, seed: int = 0
+    ) -> Iterator[str]:
+        """The same piece by piece, without end, to be shown while it comes."""
+        fitted = self._fitted()
+        vocabulary, ids = fitted.vocabulary, fitted.vocabulary.encode(prompt or "\n").tolist()
+        if not ids:
+            raise ValueError(f"prompt must hold a token at least, got {prompt!r}")
+        never = range(len(vocabulary.specials))
+        unknown = [] if vocabulary.unknown is None else [vocabulary.unknown]
+        told, found = vocabulary.decode(ids), list(ids)
+        for token in generate(
+            fitted.network, ids, sampling or Sampling(), seed, [*never, *unknown]
+        ):
+            found.append(token)
+            # Pieces of a letter, and blanks between words, show only with what follows.
+            whole = vocabulary.decode(found)
+            if whole.endswith("\N{REPLACEMENT CHARACTER}"):
+                continue
+            yield whole[len(told) :]
+            found = found[-1:]
+            told = vocabulary.decode(found)
+
+    def evaluate(self, data: Any, learned: Any = None) -> Evaluation:
+        """How well a text is known, beside n-gram models.
+
+        Arguments:
+            data: a `Text`, or what `read_text` reads.
+            learned: the text that the n-grams learn from: the one given to `fit`. None: no
+                n-grams.
+
+        Raises:
+            DataError: the text cannot be read, or holds fewer than two tokens.
+        """
+        fitted, text = self._fitted(), as_text(data)
+        vocabulary = fitted.vocabulary
+        documents = [vocabulary.encode(document) for document in text.documents]
+        predicted = [ids for ids in documents if len(ids) > 1]
+        if not predicted:
+            raise DataError(f"{text.name} holds fewer than two tokens; nothing can be predicted")
+        fitted.network.eval()
+        losses = [text_losses(fitted.network, ids) for ids in predicted]
+        # What the first token of each document stands for is nobody's to predict.
+        first = sum(len(vocabulary.decode(ids[:1])) for ids in predicted)
+        characters = sum(map(len, text.documents)) - first
+        count = sum(map(len, losses))
+        scores = {MODEL: Scores(float(np.concatenate(losses).mean()), count, characters)}
+        grams = []
+        if learned is not None:
+            base = [vocabulary.encode(document) for document in as_text(learned).documents]
+            grams = table(base, predicted, len(vocabulary), ORDERS, first=False)
+            scores |= {
+                gram_name(row.n, row.smoothing): Scores(row.loss, count, characters)
+                for row in grams
+            }
+        longest = max(range(len(losses)), key=lambda k: len(losses[k]))
+        worst = worst_passages(
+            losses[longest], vocabulary.decode, predicted[longest], PASSAGE, WORST
+        )
+        coverage = vocabulary.coverage("\n".join(text.documents))
+        return Evaluation(text.name, scores, grams, 1 - coverage.share, worst)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a run folder, without pickle; `unrolled.load` is the inverse."""
+        from .saving import save_language_model
+
+        return save_language_model(self, Path(folder))
+
+    @staticmethod
+    def load(folder: str | Path, cell: Any = None) -> LanguageModel:
+        """Open a run folder.
+
+        Arguments:
+            cell: the class of the cell, where it is not one of unrolled's own.
+
+        Raises:
+            RunError: the folder is no run, is damaged, or was written by a later version.
+        """
+        from .saving import load_language_model
+
+        return load_language_model(Path(folder), cell)
+
+    @property
+    def updates_(self) -> int:
+        """How many updates the whole training has."""
+        return self._settings.total
+
+    def check_arguments(self) -> None:
+        """Raise ValueError, naming the argument, if one makes no sense."""
+        one_of(self.tokens, KINDS, "tokens")
+        one_of(self.sampling, SAMPLINGS, "sampling")
+        one_of(self.engine, ("auto", *ENGINES), "engine")
+        if isinstance(self.cell, str):
+            by_name(self.cell)
+        for name, least in WHOLE.items():
+            check_whole(name, getattr(self, name), least, optional=name in OPTIONAL)
+        for name in SHARES:
+            check_between(name, getattr(self, name), 1.0, optional=name != "restart")
+        for name in ("learning_rate", "weight_decay", "passes"):
+            check_between(name, getattr(self, name), optional=True)
+        if not 0 < self.validation < 1:
+            raise ValueError(f"validation must lie between 0 and 1, got {self.validation!r}")
+        checked_precision(self.optimisation.precision, self.torch_device())
+
+    def torch_device(self) -> torch.device:
+        """Where to compute: a GPU if `device` is "auto" and there is one."""
+        return torch_device(self.device)
+
+    def make_cell(self, input_size: int, hidden_size: int) -> Any:
+        """A cell of the kind that was asked for."""
+        make: Any = by_name(self.cell) if isinstance(self.cell, str) else self.cell
+        return make(input_size, hidden_size)
+
+    def _fitted(self) -> Fitted:
+        if not hasattr(self, "fitted_"):
+            raise NotFittedError("this LanguageModel is not fitted yet; call fit(text) first")
+        return self.fitted_
+
+    def _job(self, vocabulary: Vocabulary, learned: Text, held_out: Text) -> Job:
+        machine = Machine(self.torch_device(), self.optimisation.precision)
+        documents = _encoded(vocabulary, learned, machine.device)
+        validation = torch.cat(_encoded(vocabulary, held_out, machine.device))
+        tokens = sum(map(len, documents))
+        self.plan_ = self._plan(tokens)
+        network = self._network(vocabulary).to(machine.device)
+        name = self.cell if isinstance(self.cell, str) else self.cell.__name__
+        self.fitted_ = Fitted(
+            vocabulary, self._architecture(vocabulary, name), network, learned.name
+        )
+        rows, steps = self._rows(tokens)
+        part = (machine.rank, machine.processes)
+        self._settings = self._training(tokens, rows * steps * machine.processes)
+        draw = streams if self.sampling == "streams" else subsequences
+        loss = StreamLoss(self.restart if self.sampling == "streams" else 0.0)
+        return Job(
+            model=network,
+            loss=loss,
+            batches=draw(documents, rows, steps, self.seed, part),
+            validate=lambda model: {"loss": estimated_loss(model, validation)},  # pyright: ignore
+            settings=self._settings,
+            keep=self._keep,
+            machine=machine,
+            carried={"state": loss},
+        )
+
+    def _keep(self, model: nn.Module) -> None:
+        assert isinstance(model, LanguageNetwork)
+        self.fitted_ = replace(self.fitted_, network=model)
+
+    def _plan(self, tokens: int) -> Plan:
+        plan = plan_for(self.tokens, tokens)
+        asked = {name: getattr(self, name) for name in Plan.__dataclass_fields__}
+        return replace(plan, **{name: v for name, v in asked.items() if v is not None})
+
+    def _rows(self, tokens: int) -> tuple[int, int]:
+        """Rows and steps of a batch; a short text has fewer."""
+        rows = max(1, min(self.batch_size, (tokens - 1) // 8))
+        return rows, max(1, min(self.steps, (tokens - 1) // rows))
+
+    def _training(self, tokens: int, batch: int) -> TrainingSettings:
+        plan = self.plan_
+        updates = max(self.epochs, round(plan.passes * tokens / batch))
+        return TrainingSettings(
+            epochs=self.epochs,
+            updates=updates // self.epochs,
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            patience=self.patience,
+            optimisation=self.optimisation,
+        )
+
+    def _architecture(self, vocabulary: Vocabulary, cell: str) -> Architecture:
+        plan = self.plan_
+        return Architecture(
+            cell.lower() if isinstance(self.cell, str) else cell,
+            len(vocabulary),
+            plan.embedding_size,
+            plan.hidden_size,
+            plan.num_layers,
+            plan.dropout,
+            plan.embedding_dropout,
+            plan.tied,
+        )
+
+    def _network(self, vocabulary: Vocabulary) -> LanguageNetwork:
+        network = self._architecture(vocabulary, "").build(self.make_cell, self.engine)
+        if self.initialisation is None:
+            start_remembering(network.recurrent)
+        else:
+            initialise(network.recurrent, self.initialisation)
+        return network
+
+
+def _encoded(vocabulary: Vocabulary, text: Text, device: torch.device) -> list[Tensor]:
+    """The ids of every document.
+
+    Raises:
+        DataError: there are too few to learn from.
+    """
+    found = [vocabulary.encode(document).astype(np.int64) for document in text.documents]
+    if sum(len(ids) > 1 for ids in found) == 0:
+        raise DataError(
+            f"{text.name} is too short: the part to learn from and the one to validate on must "
+            "each hold two tokens at least; give more text"
+        )
+    return [torch.from_numpy(ids).to(device) for ids in found]
+
+
+def as_text(data: Any) -> Text:
+    """A `Text` as it is, anything else through `read_text`."""
+    if isinstance(data, Text):
+        return data
+    if not isinstance(data, (str, os.PathLike, list, tuple)):
+        raise TypeError(f"data must be a Text or paths of text files, got {type(data).__name__}")
+    return read_text(data)

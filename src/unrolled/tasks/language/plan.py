@@ -1,0 +1,76 @@
+"""What to train on a text when nobody says: sizes, noise, and how often to read it.
+
+The numbers come from experiments on tiny Shakespeare (one wide layer beats two narrower ones in
+the same time; a large learning rate that falls to zero with the budget).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...nn import Recurrent
+from .network import LanguageNetwork
+
+# Tokens that are read in all, where nobody says how often a text is read; and the bounds of that.
+TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 8_000_000, 1, 40
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes and rates.
+
+    Attributes:
+        hidden_size, embedding_size, num_layers: of the network.
+        dropout, embedding_dropout: before the output layer and behind the embedding.
+        tied: whether both share their weights.
+        learning_rate, weight_decay: of AdamW.
+        passes: how often the training text is read.
+    """
+
+    hidden_size: int
+    embedding_size: int
+    num_layers: int
+    dropout: float
+    embedding_dropout: float
+    tied: bool
+    learning_rate: float
+    weight_decay: float
+    passes: float
+
+
+def plan_for(kind: str, tokens: int) -> Plan:
+    """Sizes and rates for tokens of a kind, and so many of them in the training text."""
+    passes = min(max(TOKENS_READ / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
+    if kind == "characters":
+        return Plan(512, 64, 1, 0.1, 0.0, False, 4e-3, 0.01, passes)
+    return Plan(512, 256, 1, 0.4, 0.2, True, 4e-3, 0.05, passes)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that a network is built from, apart from its weights; JSON holds it."""
+
+    cell: str
+    vocabulary_size: int
+    embedding_size: int
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    embedding_dropout: float
+    tied: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it: the arguments."""
+        return asdict(self)
+
+    def build(self, make_cell: Any, engine: str) -> LanguageNetwork:
+        """The network, its weights drawn."""
+        recurrent = Recurrent(
+            make_cell, self.embedding_size, self.hidden_size, self.num_layers, engine=engine
+        )
+        if self.num_layers > 1:
+            recurrent.dropout = self.dropout
+        return LanguageNetwork(
+            self.vocabulary_size, recurrent, self.dropout, self.embedding_dropout, self.tied
+        )

@@ -1,0 +1,100 @@
+"""A language model on disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ... import __version__
+from ...cells import BY_NAME
+from ...data.vocabulary import Vocabulary
+from ...files import write_json, write_tensors
+from ...training import Optimisation
+from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors
+from .model import Fitted, LanguageModel
+from .plan import Architecture
+
+# What reading a configuration raises where a value in it is not what it should be.
+MISFITS = (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)
+
+
+def save_language_model(model: LanguageModel, folder: Path) -> Path:
+    """Write what `load_language_model` reads; the folder is made if it is not there."""
+    fitted = model.fitted_
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = dict(fitted.network.state_dict())
+    if fitted.architecture.tied:
+        # One tensor under two names; the embedding's is kept.
+        del weights["readout.weight"]
+    write_tensors(folder / MODEL, weights)
+    # The configuration comes last: a folder that has one is complete.
+    write_json(folder / CONFIG, _config(model))
+    return folder
+
+
+def _config(model: LanguageModel) -> dict[str, Any]:
+    fitted = model.fitted_
+    arguments = {**plain_arguments(model), "device": "auto", "engine": "auto"}
+    return {
+        "format": FORMAT,
+        "unrolled": __version__,
+        "task": "language",
+        # Device and engine are those of the machine that opens the run.
+        "arguments": arguments,
+        "own_cell": fitted.architecture.cell not in BY_NAME,
+        "architecture": fitted.architecture.to_dict(),
+        "vocabulary": fitted.vocabulary.to_dict(),
+        "text": fitted.text,
+    }
+
+
+def plain_arguments(model: LanguageModel) -> dict[str, Any]:
+    """The arguments of a language model as JSON holds them."""
+    cell = model.cell if isinstance(model.cell, str) else model.cell.__name__
+    optimisation = asdict(model.optimisation)
+    return {**model.get_params(deep=False), "cell": cell, "optimisation": optimisation}
+
+
+def load_language_model(folder: Path, cell: Any = None) -> LanguageModel:
+    """Open a run folder of the task language.
+
+    Raises:
+        RunError: the folder is no such run, is damaged, or was written by a later version.
+    """
+    config = read_config(folder)
+    try:
+        if cell is None and config["own_cell"]:
+            name = config["architecture"]["cell"]
+            raise RunError(
+                f"this run uses the cell {name}, which is not one of unrolled's; pass the class, "
+                f"as in unrolled.load(folder, cell={name})"
+            )
+        arguments = dict(config["arguments"])
+        arguments["optimisation"] = Optimisation(**arguments["optimisation"])
+        model = LanguageModel(**{**arguments, **({} if cell is None else {"cell": cell})})
+        # Fresh weights are drawn and then replaced; the caller's random numbers are not touched.
+        with torch.random.fork_rng():
+            model.fitted_ = _fitted(model, config, folder)
+    except RunError:
+        raise
+    except MISFITS as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(
+            f"{folder} is damaged: its files do not fit together ({type(error).__name__}: "
+            f"{reason}); train again"
+        ) from error
+    return model
+
+
+def _fitted(model: LanguageModel, config: dict[str, Any], folder: Path) -> Fitted:
+    architecture = Architecture(**config["architecture"])
+    network = architecture.build(model.make_cell, model.engine)
+    weights = read_tensors(folder / MODEL)
+    if architecture.tied:
+        weights["readout.weight"] = weights["embedding.weight"]
+    network.load_state_dict(weights, strict=True)
+    vocabulary = Vocabulary.from_dict(config["vocabulary"])
+    return Fitted(vocabulary, architecture, network.to(model.torch_device()).eval(), config["text"])

@@ -1,0 +1,1 @@
+"""Speech: recordings to labels, or to sequences of labels (CTC)."""

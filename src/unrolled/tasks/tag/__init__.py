@@ -1,0 +1,4 @@
+"""Tag the words of sentences.
+
+spans.py      spans out of tags, their precision, recall and F1, and the simplest tagger
+"""
