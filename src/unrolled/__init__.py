@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from .data import read_series
     from .tasks import load
     from .tasks.forecast import Forecaster
+    from .tasks.language import LanguageModel
     from .training import bptt
 
 __version__ = "0.1.0"
 __all__ = [
     "Cell",
     "Forecaster",
+    "LanguageModel",
     "Trajectory",
     "UnsupportedOperator",
     "bptt",
@@ -48,6 +50,7 @@ __all__ = [
 # `import unrolled` costs little more than `import torch`.
 _LAZY = {
     "Forecaster": "unrolled.tasks.forecast",
+    "LanguageModel": "unrolled.tasks.language",
     "bptt": "unrolled.training",
     "load": "unrolled.tasks",
     "read_series": "unrolled.data",

@@ -275,7 +275,7 @@ def diagnoses_of_training(log: Log, clip_norm: float | None = None) -> Iterator[
         yield Diagnosis(
             "still improving",
             f"Epoch {last.epoch}, the last, was the best on validation.",
-            "Train longer (--epochs, --updates).",
+            "Train longer: more updates, more passes.",
         )
     elif last.train < best.train and last.validation["loss"] > WORSE * best.validation["loss"] > 0:
         rise = last.validation["loss"] / best.validation["loss"] - 1

@@ -14,7 +14,10 @@ from typing import Any
 from .runs import RunError, read_config
 
 # The package and the estimator of each task, imported when they are needed.
-TASKS = {"forecast": ("unrolled.tasks.forecast", "Forecaster")}
+TASKS = {
+    "forecast": ("unrolled.tasks.forecast", "Forecaster"),
+    "language": ("unrolled.tasks.language", "LanguageModel"),
+}
 
 __all__ = ["TASKS", "RunError", "commands_of", "estimator", "load", "task_of"]
 

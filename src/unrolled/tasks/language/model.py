@@ -10,6 +10,7 @@ Shapes: V size of the vocabulary.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -52,6 +53,8 @@ OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
 # Of n-gram models beside: as many tokens back.
 ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
 WORST, PASSAGE = 5, 60
+# A perplexity beyond e to this is none.
+MOST_LOSS = 700.0
 
 
 @dataclass(frozen=True)
@@ -247,32 +250,43 @@ class LanguageModel(BaseEstimator):
             DataError: the text cannot be read, or holds fewer than two tokens.
         """
         fitted, text = self._fitted(), as_text(data)
-        vocabulary = fitted.vocabulary
-        documents = [vocabulary.encode(document) for document in text.documents]
-        predicted = [ids for ids in documents if len(ids) > 1]
-        if not predicted:
-            raise DataError(f"{text.name} holds fewer than two tokens; nothing can be predicted")
+        vocabulary, (documents, characters) = fitted.vocabulary, self._predicted(text)
         fitted.network.eval()
-        losses = [text_losses(fitted.network, ids) for ids in predicted]
-        # What the first token of each document stands for is nobody's to predict.
-        first = sum(len(vocabulary.decode(ids[:1])) for ids in predicted)
-        characters = sum(map(len, text.documents)) - first
-        count = sum(map(len, losses))
-        scores = {MODEL: Scores(float(np.concatenate(losses).mean()), count, characters)}
-        grams = []
-        if learned is not None:
-            base = [vocabulary.encode(document) for document in as_text(learned).documents]
-            grams = table(base, predicted, len(vocabulary), ORDERS, first=False)
-            scores |= {
-                gram_name(row.n, row.smoothing): Scores(row.loss, count, characters)
-                for row in grams
-            }
+        losses = [text_losses(fitted.network, ids) for ids in documents]
+        own = Scores(float(np.concatenate(losses).mean()), sum(map(len, losses)), characters)
         longest = max(range(len(losses)), key=lambda k: len(losses[k]))
         worst = worst_passages(
-            losses[longest], vocabulary.decode, predicted[longest], PASSAGE, WORST
+            losses[longest], vocabulary.decode, documents[longest], PASSAGE, WORST
         )
-        coverage = vocabulary.coverage("\n".join(text.documents))
-        return Evaluation(text.name, scores, grams, 1 - coverage.share, worst)
+        unknown = 1 - vocabulary.coverage("\n".join(text.documents)).share
+        found = Evaluation(text.name, {MODEL: own}, (), unknown, worst)
+        return found if learned is None else found.beside(self.n_grams(text, learned))
+
+    def n_grams(self, data: Any, learned: Any) -> Evaluation:
+        """The n-gram models alone, on the tokens that the network predicts; as `evaluate`."""
+        text, vocabulary = as_text(data), self._fitted().vocabulary
+        documents, characters = self._predicted(text)
+        base = [vocabulary.encode(document) for document in as_text(learned).documents]
+        rows = table(base, documents, len(vocabulary), ORDERS, first=False)
+        count = sum(len(ids) - 1 for ids in documents)
+        scores = {
+            gram_name(row.n, row.smoothing): Scores(row.loss, count, characters) for row in rows
+        }
+        return Evaluation(text.name, scores, rows, 0.0, ())
+
+    def _predicted(self, text: Text) -> tuple[list[np.ndarray], int]:
+        """The ids of every document, and the characters that their tokens but the first stand for.
+
+        Raises:
+            DataError: there is no such token.
+        """
+        vocabulary = self._fitted().vocabulary
+        documents = [vocabulary.encode(document) for document in text.documents]
+        documents = [ids for ids in documents if len(ids) > 1]
+        if not documents:
+            raise DataError(f"{text.name} holds fewer than two tokens; nothing can be predicted")
+        first = sum(len(vocabulary.decode(ids[:1])) for ids in documents)
+        return documents, sum(map(len, text.documents)) - first
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder, without pickle; `unrolled.load` is the inverse."""
@@ -350,7 +364,7 @@ class LanguageModel(BaseEstimator):
             model=network,
             loss=loss,
             batches=draw(documents, rows, steps, self.seed, part),
-            validate=lambda model: {"loss": estimated_loss(model, validation)},  # pyright: ignore
+            validate=lambda model: _figures(estimated_loss(model, validation)),  # pyright: ignore
             settings=self._settings,
             keep=self._keep,
             machine=machine,
@@ -418,6 +432,11 @@ def _encoded(vocabulary: Vocabulary, text: Text, device: torch.device) -> list[T
             "each hold two tokens at least; give more text"
         )
     return [torch.from_numpy(ids).to(device) for ids in found]
+
+
+def _figures(loss: float) -> dict[str, float]:
+    """The figures of a validation."""
+    return {"loss": loss, "perplexity": math.exp(min(loss, MOST_LOSS))}
 
 
 def as_text(data: Any) -> Text:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,10 @@ class Evaluation:
     grams: Sequence[Row]
     unknown: float
     worst: Sequence[Passage]
+
+    def beside(self, others: Evaluation) -> Evaluation:
+        """The same with the n-gram models of another evaluation of the same text."""
+        return replace(self, scores={**self.scores, **others.scores}, grams=others.grams)
 
     @property
     def best_baseline(self) -> str:

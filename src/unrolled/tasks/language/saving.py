@@ -10,10 +10,11 @@ import torch
 
 from ... import __version__
 from ...cells import BY_NAME
-from ...data.vocabulary import Vocabulary
+from ...data import Text, Vocabulary
 from ...files import write_json, write_tensors
 from ...training import Optimisation
 from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors
+from ..training import purpose_of
 from .model import Fitted, LanguageModel
 from .plan import Architecture
 
@@ -56,6 +57,13 @@ def plain_arguments(model: LanguageModel) -> dict[str, Any]:
     cell = model.cell if isinstance(model.cell, str) else model.cell.__name__
     optimisation = asdict(model.optimisation)
     return {**model.get_params(deep=False), "cell": cell, "optimisation": optimisation}
+
+
+def purpose(model: LanguageModel, text: Text, **further: Any) -> dict[str, Any]:
+    """What tells a run from others: arguments, a digest of the text, and `further`."""
+    # The device does not change what is trained.
+    told = {name: value for name, value in plain_arguments(model).items() if name != "device"}
+    return purpose_of("language", {**told, **further}, (), list(text.documents))
 
 
 def load_language_model(folder: Path, cell: Any = None) -> LanguageModel:
