@@ -11,7 +11,7 @@ import torch
 from unrolled.data.errors import DataError
 from unrolled.data.text import Text
 from unrolled.tasks.language.generation import Sampling
-from unrolled.tasks.language.model import LanguageModel
+from unrolled.tasks.language.model import LanguageModel, spread
 from unrolled.tasks.language.ngram import NGram
 from unrolled.tasks.language.results import MODEL, Scores
 from unrolled.tasks.runs import RunError
@@ -115,6 +115,20 @@ def test_the_worst_passages_are_those_that_were_not_learned(model) -> None:
     assert found.worst[0].start == pytest.approx(480, abs=30)
     starts = [passage.start for passage in found.worst]
     assert all(abs(a - b) >= 60 for k, a in enumerate(starts) for b in starts[:k])
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(100_000, 4), (1_000_000, 8), (3000, 1)])
+def test_validation_is_spread_over_the_text(length, pieces) -> None:
+    text = Text.of("".join(chr(48 + k % 75) for k in range(length)))
+    learned, held_out = spread(text, 0.02)
+    assert len(held_out.documents) == pieces
+    assert len(learned.documents) == pieces + 1
+    # Rounded down for each piece.
+    assert held_out.characters == pytest.approx(0.02 * length, abs=pieces)
+    together = [learned.documents[0]]
+    for piece, rest in zip(held_out.documents, learned.documents[1:], strict=True):
+        together += [piece, rest]
+    assert "".join(together) == text.documents[0]
 
 
 def test_many_documents_each_begin_anew() -> None:

@@ -38,7 +38,8 @@ class LanguageLog(TrainingLog):
             yield finding.kind, finding.text
         held_out = "no test" if self.test is None else f"test {_size(self.test)}, the end"
         share = percent(learner.validation)
-        yield "split", f"train and validate {_size(self.learned)} (the last {share}) | {held_out}"
+        learned = _size(self.learned)
+        yield "split", f"train on {learned} but {share} to validate, spread | {held_out}"
 
     def before_training(self, learner: LanguageModel) -> Iterator[tuple[str, str]]:
         yield "tokens", learner.fitted_.vocabulary.summary()

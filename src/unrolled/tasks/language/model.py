@@ -53,6 +53,8 @@ OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
 # Of n-gram models beside: as many tokens back.
 ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
 WORST, PASSAGE = 5, 60
+# Pieces of a document that are held out to validate, and characters of one at least.
+PIECES, SHORTEST_PIECE = 8, 500
 # A perplexity beyond e to this is none.
 MOST_LOSS = 700.0
 
@@ -90,7 +92,7 @@ class LanguageModel(BaseEstimator):
         restart: probability that a row of a stream starts anew at an update.
         least, most: how often a token must be seen to be kept, and how many are kept at most.
         lower: whether capital letters are read as small ones.
-        validation: share of the text, its end, that is held out of training.
+        validation: share of the text that is held out of training, in pieces spread over it.
         initialisation: how the cells start, as `nn.initialise` takes it; None: orthogonal, with
             open forget gates, as far as the cell has them.
         optimisation: how a gradient becomes an update.
@@ -168,7 +170,7 @@ class LanguageModel(BaseEstimator):
         self.engine = engine
 
     def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> LanguageModel:
-        """Learn from a text; its end is held out to validate.
+        """Learn from a text; pieces of it are held out to validate.
 
         Arguments:
             data: a `Text`, or what `read_text` reads.
@@ -183,7 +185,7 @@ class LanguageModel(BaseEstimator):
         listener = listener or Listener()
         self.check_arguments()
         text = as_text(data)
-        learned, held_out = text.split(1 - self.validation)
+        learned, held_out = spread(text, self.validation)
         vocabulary = Vocabulary.learn(
             learned, self.tokens, least=self.least, most=self.most, lower=self.lower
         )
@@ -432,6 +434,37 @@ def _encoded(vocabulary: Vocabulary, text: Text, device: torch.device) -> list[T
             "each hold two tokens at least; give more text"
         )
     return [torch.from_numpy(ids).to(device) for ids in found]
+
+
+def spread(text: Text, share: float) -> tuple[Text, Text]:
+    """What is left of a text, and pieces with `share` of it, spread evenly.
+
+    The end of a text is often about something new. Held out whole it would leave what comes next
+    without a precedent.
+
+    Raises:
+        DataError: the text is too short for both.
+    """
+    left: list[str] = []
+    pieces: list[str] = []
+    for document in text.documents:
+        count = max(1, min(PIECES, int(share * len(document) / SHORTEST_PIECE)))
+        length, every = int(share * len(document) / count), len(document) / count
+        end = 0
+        for k in range(count):
+            start = int((k + 0.5) * every - length / 2)
+            left.append(document[end:start])
+            pieces.append(document[start : start + length])
+            end = start + length
+        left.append(document[end:])
+    parts = [tuple(filter(None, documents)) for documents in (left, pieces)]
+    if not all(any(len(document) > 1 for document in part) for part in parts):
+        raise DataError(
+            f"{text.name} is too short: the part to learn from and the one to validate on must "
+            "each hold two tokens at least; give more text"
+        )
+    learned, held_out = (replace(text, documents=part) for part in parts)
+    return learned, held_out
 
 
 def _figures(loss: float) -> dict[str, float]:

@@ -68,7 +68,9 @@ class ModellingText:
     restart: Annotated[float, typer.Option(help="Share of updates at which a row begins anew.")] = (
         0.03
     )
-    validation: Annotated[float, typer.Option(help="Share of the text to validate on.")] = 0.02
+    validation: Annotated[
+        float, typer.Option(help="Share of the text to validate on, spread over it.")
+    ] = 0.02
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto"
     engine: Annotated[str, typer.Option(help="auto, native, vendor, eager.")] = "auto"

@@ -13,7 +13,7 @@ from ...nn import Recurrent
 from .network import LanguageNetwork
 
 # Tokens that are read in all, where nobody says how often a text is read; and the bounds of that.
-TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 8_000_000, 1, 40
+TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 4_500_000, 1, 40
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def plan_for(kind: str, tokens: int) -> Plan:
     """Sizes and rates for tokens of a kind, and so many of them in the training text."""
     passes = min(max(TOKENS_READ / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
     if kind == "characters":
-        return Plan(512, 64, 1, 0.1, 0.0, False, 4e-3, 0.01, passes)
+        return Plan(512, 64, 1, 0.1, 0.0, False, 5e-3, 0.01, passes)
     return Plan(512, 256, 1, 0.4, 0.2, True, 4e-3, 0.05, passes)
 
 
