@@ -11,15 +11,15 @@ from ...training.machine import started_processes, started_rank
 from ..console import TrainingLog
 from ..inspection import Subject
 from ..options import Run, takes
-from ..runs import METRICS, check_writable, read_json
-from ..session import (
+from ..running import (
     check_running,
     command,
     metrics_of,
     slug,
-    train_in_session,
+    train_in_run_folder,
     write_results,
 )
+from ..runs import METRICS, check_writable, read_json
 from ..training import Optimising, Running
 from ..tuning import Searching
 from .card import describe_gain, model_card
@@ -142,7 +142,7 @@ def train_and_report(
     start = test_start(test, data, forecaster.horizon)
     part = _training_part(data, start)
     told = {"test": str(start), "processes": started_processes()}
-    train_in_session(
+    train_in_run_folder(
         lambda log: forecaster.fit(part, listener=log),
         lambda log: _report(forecaster, data, start, log),
         partial(ForecastLog, data, start),

@@ -18,7 +18,7 @@ from ...dynamics.examination import Context, examine
 from ...report.numbers import counted
 from ...training import Total
 from ..inspection import Example, Subject
-from ..session import log_of
+from ..running import log_of
 from ..training import describe_optimisation
 from .card import cell_name, describe_gain
 from .chunks import Batch, batch_quantiles

@@ -18,12 +18,12 @@ from ..console import Console, TrainingLog
 from ..inspection import Subject
 from ..learning import check_between
 from ..options import Run, takes
-from ..session import (
+from ..running import (
     check_running,
     command,
     metrics_of,
     slug,
-    train_in_session,
+    train_in_run_folder,
     write_results,
 )
 from ..training import Optimising, Running
@@ -158,7 +158,7 @@ def train_and_report(model: LanguageModel, text: Text, test: float, running: Run
     check_running(running)
     learned, held_out = text.split(1 - test) if test else (text, None)
     told: dict[str, Any] = {"test": test, "processes": started_processes()}
-    train_in_session(
+    train_in_run_folder(
         lambda log: model.fit(learned, listener=log),
         lambda log: _report(model, log),
         partial(LanguageLog, text, learned, held_out),

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...dynamics.examination import Context, examine
 from ...training import Total
 from ..inspection import Example, Subject
-from ..session import log_of
+from ..running import log_of
 from ..training import describe_optimisation
 from .generation import Sampling
 from .model import LanguageModel

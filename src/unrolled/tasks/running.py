@@ -40,7 +40,7 @@ def check_running(running: Running) -> None:
         torch.set_num_threads(running.threads)
 
 
-def train_in_session(
+def train_in_run_folder(
     fit: Callable[[TrainingLog], Any],
     report: Callable[[TrainingLog], None],
     make_log: MakeLog,
