@@ -11,8 +11,9 @@ import torch
 from unrolled.data.errors import DataError
 from unrolled.data.text import Text
 from unrolled.tasks.language.generation import Sampling
-from unrolled.tasks.language.model import LanguageModel, spread
+from unrolled.tasks.language.model import LanguageModel
 from unrolled.tasks.language.ngram import NGram
+from unrolled.tasks.language.parts import spread
 from unrolled.tasks.language.results import MODEL, Scores
 from unrolled.tasks.runs import RunError
 

@@ -1,6 +1,7 @@
 """Language models: the next token, from all tokens so far.
 
 model.py        LanguageModel, the estimator; plan.py what it chooses when nobody says
+parts.py        a text read, and cut into what is learned from and validated on
 network.py      embedding, recurrence, output; objective.py what it is trained on
 ngram.py        n-gram models, the baselines; results.py scores of both on one text
 generation.py   text from a model

@@ -11,7 +11,6 @@ Shapes: V size of the vocabulary.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,12 +21,12 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from torch import Tensor, nn
+from torch import nn
 
 from ...cells import by_name
 from ...data.errors import DataError
 from ...data.series import Finding
-from ...data.text import Text, read_text
+from ...data.text import Text
 from ...data.vocabulary import Vocabulary
 from ...engines import BY_NAME as ENGINES
 from ...naming import one_of
@@ -40,6 +39,7 @@ from .generation import Sampling, generate
 from .network import LanguageNetwork, start_remembering
 from .ngram import table
 from .objective import StreamLoss, estimated_loss, streams, subsequences, text_losses
+from .parts import as_text, encoded, spread
 from .plan import Architecture, Plan, plan_for
 from .results import MODEL, Evaluation, Scores, gram_name, worst_passages
 
@@ -53,8 +53,6 @@ OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
 # Of n-gram models beside: as many tokens back.
 ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
 WORST, PASSAGE = 5, 60
-# Pieces of a document that are held out to validate, and characters of one at least.
-PIECES, SHORTEST_PIECE = 8, 500
 # A perplexity beyond e to this is none.
 MOST_LOSS = 700.0
 
@@ -348,8 +346,8 @@ class LanguageModel(BaseEstimator):
 
     def _job(self, vocabulary: Vocabulary, learned: Text, held_out: Text) -> Job:
         machine = Machine(self.torch_device(), self.optimisation.precision)
-        documents = _encoded(vocabulary, learned, machine.device)
-        validation = torch.cat(_encoded(vocabulary, held_out, machine.device))
+        documents = encoded(vocabulary, learned, machine.device)
+        validation = torch.cat(encoded(vocabulary, held_out, machine.device))
         tokens = sum(map(len, documents))
         self.plan_ = self._plan(tokens)
         network = self._network(vocabulary).to(machine.device)
@@ -421,61 +419,6 @@ class LanguageModel(BaseEstimator):
         return network
 
 
-def _encoded(vocabulary: Vocabulary, text: Text, device: torch.device) -> list[Tensor]:
-    """The ids of every document.
-
-    Raises:
-        DataError: there are too few to learn from.
-    """
-    found = [vocabulary.encode(document).astype(np.int64) for document in text.documents]
-    if sum(len(ids) > 1 for ids in found) == 0:
-        raise DataError(
-            f"{text.name} is too short: the part to learn from and the one to validate on must "
-            "each hold two tokens at least; give more text"
-        )
-    return [torch.from_numpy(ids).to(device) for ids in found]
-
-
-def spread(text: Text, share: float) -> tuple[Text, Text]:
-    """What is left of a text, and pieces with `share` of it, spread evenly.
-
-    The end of a text is often about something new. Held out whole it would leave what comes next
-    without a precedent.
-
-    Raises:
-        DataError: the text is too short for both.
-    """
-    left: list[str] = []
-    pieces: list[str] = []
-    for document in text.documents:
-        count = max(1, min(PIECES, int(share * len(document) / SHORTEST_PIECE)))
-        length, every = int(share * len(document) / count), len(document) / count
-        end = 0
-        for k in range(count):
-            start = int((k + 0.5) * every - length / 2)
-            left.append(document[end:start])
-            pieces.append(document[start : start + length])
-            end = start + length
-        left.append(document[end:])
-    parts = [tuple(filter(None, documents)) for documents in (left, pieces)]
-    if not all(any(len(document) > 1 for document in part) for part in parts):
-        raise DataError(
-            f"{text.name} is too short: the part to learn from and the one to validate on must "
-            "each hold two tokens at least; give more text"
-        )
-    learned, held_out = (replace(text, documents=part) for part in parts)
-    return learned, held_out
-
-
 def _figures(loss: float) -> dict[str, float]:
     """The figures of a validation."""
     return {"loss": loss, "perplexity": math.exp(min(loss, MOST_LOSS))}
-
-
-def as_text(data: Any) -> Text:
-    """A `Text` as it is, anything else through `read_text`."""
-    if isinstance(data, Text):
-        return data
-    if not isinstance(data, (str, os.PathLike, list, tuple)):
-        raise TypeError(f"data must be a Text or paths of text files, got {type(data).__name__}")
-    return read_text(data)
