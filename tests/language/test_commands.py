@@ -135,6 +135,10 @@ def test_odd_files(text, capsys) -> None:
     status, out, _ = run(capsys, "check", "language", "pets.txt")
     assert status == 0
     assert "windows-1252" in out or "cp1252" in out
+    Path("one.txt").write_text("a")
+    status, out, err = run(capsys, "check", "language", "one.txt")
+    assert (status, "ready" in out) == (2, False)
+    assert "one is too short" in err
     Path("long.txt").write_text("a b c " * 5000)
     assert run(capsys, "check", "language", "long.txt")[0] == 0
 

@@ -33,6 +33,7 @@ from .generation import Sampling
 from .inspection import subject
 from .model import OPTIMISATION, LanguageModel
 from .options import ModellingText, ReadingText
+from .parts import spread
 from .plan import plan_for
 from .report import write_report
 from .results import MODEL, Evaluation
@@ -85,6 +86,8 @@ def check(
     plan = plan_for(reading.tokens, count)
     if shown:
         show(console, text, vocabulary, plan.embedding_size)
+    # Raises what training would.
+    spread(text, LanguageModel().validation)
     console.line("ready", f"to learn from {count:,} tokens, {plan.passes:.3g} times", style="green")
 
 
