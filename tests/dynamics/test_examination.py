@@ -123,7 +123,8 @@ def test_what_is_advised_can_be_done(name) -> None:
     cell = ur.cells.BY_NAME[name](4, 4)
     for advice in (remembering(startable([cell]), 30), calming(cell), opening(cell)):
         for start in re.findall(r"'([a-z-]+(?::[0-9.]+)?)'", advice):
-            unn.initialise(cell, start)
+            # Raises where the cell has not what is to be set.
+            assert unn.initialise(cell, start) is cell
 
 
 @pytest.mark.parametrize("name", sorted(ur.cells.BY_NAME))

@@ -45,7 +45,7 @@ def test_from_text_to_a_run_and_back(text, capsys) -> None:
     )
     card = (folder / "README.md").read_text()
     assert "# A language model of pets" in card
-    assert "unrolled train" not in card or "pets.txt" in card
+    assert "nats a token" in card
     page = (folder / "report.html").read_text()
     for title in ("Data", "Training", "Scores", "Worst passages", "What it writes", "Settings"):
         assert f">{title}</h2>" in page
@@ -152,3 +152,13 @@ def test_the_demo_needs_no_download(tmp_path, monkeypatch, capsys) -> None:
     assert text.characters > 300_000
     assert test == 0.1
     model.check_arguments()
+
+
+def test_the_warm_up_that_is_asked_for_is_used(text, capsys) -> None:
+    told = []
+    # 0.1 is what other tasks use where nobody says.
+    for more in ([], ["--warm-up", "0.1"]):
+        assert run(capsys, "train", "language", "pets.txt", *SMALL, *more)[0] == 0
+        folder = sorted(Path("runs").iterdir())[-1]
+        told.append(json.loads((folder / "config.json").read_text())["arguments"]["optimisation"])
+    assert [each["warm_up"] for each in told] == [0.03, 0.1]

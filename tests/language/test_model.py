@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import unrolled as ur
 from unrolled.data.errors import DataError
 from unrolled.data.text import Text
 from unrolled.tasks.language.generation import Sampling
@@ -182,3 +183,19 @@ def test_training_streams_or_random_pieces() -> None:
     found = learned(sampling="random", passes=3)
     assert found.history_.best.validation["loss"] < 1.5
     assert found.updates_ == len(found.history_.updates)
+
+
+def test_a_cell_of_unrolleds_given_as_a_class_is_opened_again(tmp_path) -> None:
+    learned(cell=ur.cells.GRU, passes=1).save(tmp_path)
+    assert LanguageModel.load(tmp_path).fitted_.architecture.cell == "gru"
+
+
+class Own(ur.cells.Elman):
+    """A cell of one's own."""
+
+
+def test_a_cell_of_ones_own_must_be_given_again(tmp_path) -> None:
+    learned(cell=Own, passes=1).save(tmp_path)
+    with pytest.raises(RunError, match=r"pass the class, as in unrolled.load\(folder, cell=Own\)"):
+        LanguageModel.load(tmp_path)
+    assert isinstance(ur.load(tmp_path, cell=Own).fitted_.network.recurrent.cells[0], Own)

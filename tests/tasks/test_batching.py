@@ -177,7 +177,7 @@ def test_what_does_not_fit_is_said(make, message) -> None:
 
 def test_a_state_of_other_batches_is_refused() -> None:
     batches = Bucketed([1, 2, 3], 2)
-    with pytest.raises(ValueError, match="batch_size 3, these have 2"):
+    with pytest.raises(ValueError, match="batch_size 3, this one has 2"):
         batches.load_state_dict(Bucketed([1, 2, 3], 3).state_dict())
     with pytest.raises(ValueError, match="state lacks step"):
         batches.load_state_dict({"epoch": 0})

@@ -18,15 +18,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..cells import Cell
 from ..nn.initialisation import initialisations_of
 from .gates import Saturation
 
 if TYPE_CHECKING:
+    from ..report.training import Log
     from .examination import Examination, LayerExamination
 
 # The gravest first.
@@ -72,35 +73,6 @@ class Diagnosis:
     def rank(self) -> int:
         """Its place among the illnesses, the gravest 0."""
         return ILLNESSES.index(self.illness)
-
-
-class LoggedEpoch(Protocol):
-    """One row of a training log; epoch 0 is the model before training."""
-
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def train(self) -> float: ...
-    @property
-    def validation(self) -> Mapping[str, float]: ...
-
-
-class LoggedUpdate(Protocol):
-    """One update of the weights."""
-
-    @property
-    def gradient_norm(self) -> float: ...
-
-
-class Log(Protocol):
-    """A training log, as `training.History` is one."""
-
-    @property
-    def epochs(self) -> Sequence[LoggedEpoch]: ...
-    @property
-    def updates(self) -> Sequence[LoggedUpdate]: ...
-    @property
-    def best(self) -> LoggedEpoch: ...
 
 
 def diagnoses_of_model(found: Examination) -> Iterator[Diagnosis]:

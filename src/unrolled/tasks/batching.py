@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..cells.cell import check_size
+from ..training.sampling import check_made_alike
 
 # Batches in a pool. More leave less padding, and batches that are less random.
 _POOL = 50
@@ -142,15 +143,7 @@ class Bucketed:
         Raises:
             ValueError: that one was made with other arguments.
         """
-        missing = [name for name in ("epoch", "step", *self._made_with()) if name not in state]
-        if missing:
-            raise ValueError(f"state lacks {', '.join(missing)}; it is of another kind of sampler")
-        for name, own in self._made_with().items():
-            if state[name] != own:
-                raise ValueError(
-                    f"state is of batches with {name} {state[name]}, these have {own}; "
-                    "make them with the same arguments and data"
-                )
+        check_made_alike(state, self._made_with(), ("epoch", "step"))
         self.epoch, self._step = int(state["epoch"]), int(state["step"])
 
     def _made_with(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..cells import BY_NAME
 from ..training import Checkpoint, Epoch, History, Machine, TrainingSettings, Update, Watcher, train
 
 # What scikit-learn takes as a seed.
@@ -182,3 +183,15 @@ def torch_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used here: {reason}") from None
     return device
+
+
+def name_of(cell: Any) -> str:
+    """The name under which a cell is known, or that of a class of the user's own.
+
+    A class that bears the name of one of unrolled's cells is marked, so as not to be mistaken.
+    """
+    if isinstance(cell, str):
+        return cell.lower()
+    known = [name for name, kind in BY_NAME.items() if kind is cell]
+    own = getattr(cell, "__name__", type(cell).__name__)
+    return known[0] if known else f"{own} (own)" if own in BY_NAME else own

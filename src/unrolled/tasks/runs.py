@@ -13,14 +13,21 @@ or not at all.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 # Raised whenever an older version could not read what this one writes.
 FORMAT = 1
 CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
+
+
+# What reading a configuration raises where a value in it is not what it should be.
+MISFITS = (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)
 
 
 class RunError(ValueError):
@@ -71,6 +78,28 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"version reads format {FORMAT}; upgrade unrolled"
         )
     return config
+
+
+@contextmanager
+def whole_run(folder: Path) -> Iterator[None]:
+    """What goes wrong within, where a run is made of its files, means that it is damaged.
+
+    Fresh weights are drawn and then replaced there; the caller's random numbers are not touched.
+
+    Raises:
+        RunError: one of these, or of `MISFITS`, was raised.
+    """
+    try:
+        with torch.random.fork_rng():
+            yield
+    except RunError:
+        raise
+    except MISFITS as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(
+            f"{folder} is damaged: its files do not fit together ({type(error).__name__}: "
+            f"{reason}); train again"
+        ) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -37,9 +37,12 @@ class Optimising:
     schedule: Annotated[
         str, typer.Option(help=f"Of the learning rate: {', '.join(SCHEDULES)}.")
     ] = DEFAULTS.schedule
-    warm_up: Annotated[float, typer.Option(help="Share of updates in which it rises.")] = (
-        DEFAULTS.warm_up
-    )
+    warm_up: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of updates in which it rises. Default by task.", show_default=False
+        ),
+    ] = None
     clip_norm: Annotated[
         float, typer.Option(min=0, help="Largest norm of the gradient; 0 for any.")
     ] = 1.0
@@ -51,16 +54,19 @@ class Optimising:
         DEFAULTS.precision
     )
 
-    def optimisation(self) -> Optimisation:
+    def optimisation(self, usual: Optimisation = DEFAULTS) -> Optimisation:
         """As the library takes it.
+
+        Arguments:
+            usual: what the task uses where nobody says.
 
         Raises:
             ValueError: an option is out of its range.
         """
         return replace(
-            DEFAULTS,
+            usual,
             schedule=self.schedule,
-            warm_up=self.warm_up,
+            warm_up=usual.warm_up if self.warm_up is None else self.warm_up,
             clip_norm=self.clip_norm or None,
             clip_value=self.clip_value or None,
             accumulate=self.accumulate,

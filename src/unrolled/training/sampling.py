@@ -140,7 +140,7 @@ class ContiguousStreams:
         Raises:
             ValueError: that one was made with other arguments.
         """
-        _check_made_alike(state, self._made_with(), ("epoch", "step"))
+        check_made_alike(state, self._made_with(), ("epoch", "step"))
         self.epoch, self._step = int(state["epoch"]), int(state["step"])
 
     def _offset(self) -> int:
@@ -226,7 +226,7 @@ class RandomSubsequences:
         Raises:
             ValueError: that one was made with other arguments.
         """
-        _check_made_alike(state, self._made_with(), ("chunks",))
+        check_made_alike(state, self._made_with(), ("chunks",))
         self._chunks = int(state["chunks"])
 
     def _made_with(self) -> dict[str, Any]:
@@ -352,7 +352,7 @@ def _rows_of(part: tuple[int, int], batch_size: int) -> tuple[slice, int]:
     return slice(rank * batch_size, (rank + 1) * batch_size), count * batch_size
 
 
-def _check_made_alike(
+def check_made_alike(
     state: Mapping[str, Any], own: Mapping[str, Any], wanted: tuple[str, ...]
 ) -> None:
     """Compare what a state was made with to what this sampler was made with."""

@@ -147,6 +147,7 @@ def _is_word(cells: list[str], width: int, tag: int | None, tags: set[str]) -> b
 
 
 def sentences_in(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """The lines between blank ones."""
     sentence: list[Line] = []
     for number, cells in lines:
         if cells:
@@ -159,6 +160,7 @@ def sentences_in(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def check_widths(sentence: list[Line], width: int, path: Path) -> None:
+    """Raise DataError at the first line with another number of columns."""
     for number, cells in sentence:
         if len(cells) != width:
             shown = " ".join(cells)[:60]
@@ -169,6 +171,7 @@ def check_widths(sentence: list[Line], width: int, path: Path) -> None:
 
 
 def check_cells(sentence: list[Line], places: dict[str, int], path: Path) -> None:
+    """Raise DataError at the first line with nothing where a word or tag must be."""
     for number, cells in sentence:
         for what, place in places.items():
             if not cells[place]:

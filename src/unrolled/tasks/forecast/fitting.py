@@ -15,17 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...cells import BY_NAME
 from ...data import SeriesSet
 from ...nn import initialise
 from ...training import History, Machine, TrainingSettings
-from ..learning import Job, Listener, carry_out
+from ..learning import Job, Listener, carry_out, name_of
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted, recent
 from .frame import Frame, build_frame
 from .linear import LONGEST_CONTEXT, CrossFitted, LinearFit, LinearPath
 from .metrics import seasonal_scale
-from .model import ForecastModel, MakeCell, network_inputs
+from .model import ForecastModel, network_inputs
 from .objective import Objective, Split, choose_linears
 from .plan import (
     FEW,
@@ -173,15 +172,3 @@ class Fit:
     def _keep(self, model: nn.Module) -> None:
         assert isinstance(model, ForecastModel)
         self.owner.fitted_ = replace(self.owner.fitted_, model=model)
-
-
-def name_of(cell: str | MakeCell) -> str:
-    """The name under which a cell is known, or that of a class of the user's own.
-
-    A class that bears the name of one of unrolled's cells is marked, so as not to be mistaken.
-    """
-    if isinstance(cell, str):
-        return cell.lower()
-    known = [name for name, kind in BY_NAME.items() if kind is cell]
-    own = getattr(cell, "__name__", type(cell).__name__)
-    return known[0] if known else f"{own} (own)" if own in BY_NAME else own

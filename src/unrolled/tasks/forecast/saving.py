@@ -15,6 +15,7 @@ from ...data.store import from_arrays, to_arrays
 from ...files import write_json, write_tensors
 from ...nn.forcing import write_forcing
 from ...training import Optimisation
+from ..learning import name_of
 from ..runs import (
     CONFIG,
     FORMAT,
@@ -22,19 +23,17 @@ from ..runs import (
     RunError,
     read_config,
     read_tensors,
+    whole_run,
 )
 from ..training import purpose_of
 from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted
-from .fitting import name_of
 from .forecaster import Forecaster
 from .linear import LinearForm, LinearPath
 from .model import MakeCell
 from .plan import Architecture
 from .scaling import Scaling
 
-# What reading a configuration raises where a value in it is not what it should be.
-MISFITS = (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)
 HISTORY = "history.safetensors"
 
 
@@ -102,19 +101,9 @@ def load_forecaster(folder: Path, cell: MakeCell | None = None) -> Forecaster:
         RunError: the folder is no such run, is damaged, or was written by a later version.
     """
     config = read_config(folder)
-    try:
+    with whole_run(folder):
         forecaster = _forecaster(config, cell)
-        # Fresh weights are drawn and then replaced; the caller's random numbers are not touched.
-        with torch.random.fork_rng():
-            forecaster.fitted_ = _fitted(forecaster, config, folder)
-    except RunError:
-        raise
-    except MISFITS as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(
-            f"{folder} is damaged: its files do not fit together ({type(error).__name__}: "
-            f"{reason}); train again"
-        ) from error
+        forecaster.fitted_ = _fitted(forecaster, config, folder)
     return forecaster
 
 

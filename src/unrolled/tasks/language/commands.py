@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from ...data import Text, Vocabulary
-from ...training import Optimisation
 from ...training.machine import started_processes
 from ..console import Console, TrainingLog
 from ..inspection import Subject
@@ -61,7 +60,7 @@ def train(
     """Train a language model, test it beside n-grams, and leave a run folder with a report."""
     check_running(running)
     text = reading.read(texts)
-    model = modelling.model(reading, _optimisation(optimising))
+    model = modelling.model(reading, optimising.optimisation(OPTIMISATION))
     train_and_report(model, text, test, running)
 
 
@@ -185,11 +184,3 @@ def _report(model: LanguageModel, log: TrainingLog) -> None:
     told = "" if found is None else verdict(found)
     write_results(log, model_card(model, told, typed), metrics_of(model.history_, typed, **tested))
     log.saved()
-
-
-def _optimisation(optimising: Optimising) -> Optimisation:
-    """As asked for; what nobody set is that of language models."""
-    asked, usual = optimising.optimisation(), Optimising().optimisation()
-    if asked.warm_up == usual.warm_up:
-        asked = replace(asked, warm_up=OPTIMISATION.warm_up)
-    return asked

@@ -6,6 +6,7 @@ learned, and is always at hand.
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ...training import Total
 from ..inspection import Example, Subject
 from ..running import log_of
 from ..training import describe_optimisation
-from .generation import Sampling
+from .generation import Sampling, generate
 from .model import LanguageModel
 from .network import LanguageNetwork
 from .report import LOSS
@@ -71,10 +72,6 @@ def subject(run: Path, model: LanguageModel) -> Subject:
 
 
 def _written(model: LanguageModel, tokens: int, seed: int) -> list[int]:
-    from itertools import islice
-
-    from .generation import generate
-
     start = model.fitted_.vocabulary.encode("\n").tolist()
     never = range(len(model.fitted_.vocabulary.specials))
     found = generate(model.fitted_.network, start, Sampling(1.0), seed, list(never))

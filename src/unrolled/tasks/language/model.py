@@ -34,7 +34,7 @@ from ...nn import initialise
 from ...training import History, Machine, Optimisation, TrainingSettings
 from ...training.checkpoint import own_random_numbers
 from ...training.machine import checked_precision
-from ..learning import Job, Listener, carry_out, check_between, check_whole, torch_device
+from ..learning import Job, Listener, carry_out, check_between, check_whole, name_of, torch_device
 from .generation import Sampling, generate
 from .network import LanguageNetwork, start_remembering
 from .ngram import table
@@ -351,10 +351,7 @@ class LanguageModel(BaseEstimator):
         tokens = sum(map(len, documents))
         self.plan_ = self._plan(tokens)
         network = self._network(vocabulary).to(machine.device)
-        name = self.cell if isinstance(self.cell, str) else self.cell.__name__
-        self.fitted_ = Fitted(
-            vocabulary, self._architecture(vocabulary, name), network, learned.name
-        )
+        self.fitted_ = Fitted(vocabulary, self._architecture(vocabulary), network, learned.name)
         rows, steps = self._rows(tokens)
         part = (machine.rank, machine.processes)
         self._settings = self._training(tokens, rows * steps * machine.processes)
@@ -397,10 +394,10 @@ class LanguageModel(BaseEstimator):
             optimisation=self.optimisation,
         )
 
-    def _architecture(self, vocabulary: Vocabulary, cell: str) -> Architecture:
+    def _architecture(self, vocabulary: Vocabulary) -> Architecture:
         plan = self.plan_
         return Architecture(
-            cell.lower() if isinstance(self.cell, str) else cell,
+            name_of(self.cell),
             len(vocabulary),
             plan.embedding_size,
             plan.hidden_size,
@@ -411,7 +408,7 @@ class LanguageModel(BaseEstimator):
         )
 
     def _network(self, vocabulary: Vocabulary) -> LanguageNetwork:
-        network = self._architecture(vocabulary, "").build(self.make_cell, self.engine)
+        network = self._architecture(vocabulary).build(self.make_cell, self.engine)
         if self.initialisation is None:
             start_remembering(network.recurrent)
         else:

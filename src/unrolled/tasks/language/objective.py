@@ -24,7 +24,7 @@ from .network import LanguageNetwork
 # Rows that read a text side by side where its loss is estimated.
 ROWS_OF_VALIDATION = 32
 STEPS_OF_VALIDATION = 256
-# With so many rows a text is read exactly: each begins where the text does, or never.
+# Tokens of a text that are read in one go, the state carried on.
 PART = 2048
 
 

@@ -6,20 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ... import __version__
 from ...cells import BY_NAME
 from ...data import Text, Vocabulary
 from ...files import write_json, write_tensors
 from ...training import Optimisation
-from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors
+from ..learning import name_of
+from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors, whole_run
 from ..training import purpose_of
 from .model import Fitted, LanguageModel
 from .plan import Architecture
-
-# What reading a configuration raises where a value in it is not what it should be.
-MISFITS = (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)
 
 
 def save_language_model(model: LanguageModel, folder: Path) -> Path:
@@ -54,9 +50,12 @@ def _config(model: LanguageModel) -> dict[str, Any]:
 
 def plain_arguments(model: LanguageModel) -> dict[str, Any]:
     """The arguments of a language model as JSON holds them."""
-    cell = model.cell if isinstance(model.cell, str) else model.cell.__name__
     optimisation = asdict(model.optimisation)
-    return {**model.get_params(deep=False), "cell": cell, "optimisation": optimisation}
+    return {
+        **model.get_params(deep=False),
+        "cell": name_of(model.cell),
+        "optimisation": optimisation,
+    }
 
 
 def purpose(model: LanguageModel, text: Text, **further: Any) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def load_language_model(folder: Path, cell: Any = None) -> LanguageModel:
         RunError: the folder is no such run, is damaged, or was written by a later version.
     """
     config = read_config(folder)
-    try:
+    with whole_run(folder):
         if cell is None and config["own_cell"]:
             name = config["architecture"]["cell"]
             raise RunError(
@@ -83,17 +82,7 @@ def load_language_model(folder: Path, cell: Any = None) -> LanguageModel:
         arguments = dict(config["arguments"])
         arguments["optimisation"] = Optimisation(**arguments["optimisation"])
         model = LanguageModel(**{**arguments, **({} if cell is None else {"cell": cell})})
-        # Fresh weights are drawn and then replaced; the caller's random numbers are not touched.
-        with torch.random.fork_rng():
-            model.fitted_ = _fitted(model, config, folder)
-    except RunError:
-        raise
-    except MISFITS as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(
-            f"{folder} is damaged: its files do not fit together ({type(error).__name__}: "
-            f"{reason}); train again"
-        ) from error
+        model.fitted_ = _fitted(model, config, folder)
     return model
 
 
