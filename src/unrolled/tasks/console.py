@@ -111,6 +111,10 @@ class TrainingLog(Listener):
         """The figures of a row, after the losses."""
         return learner.columns()
 
+    def batch_size(self, learner: Any) -> int:
+        """Sequences of a batch, for each process."""
+        return learner.batch_size
+
     def __enter__(self) -> TrainingLog:
         return self
 
@@ -132,9 +136,8 @@ class TrainingLog(Listener):
         say = self.console.line
         self.console.lines(self.before_training(learner))
         if (processes := started_processes()) > 1:
-            say(
-                "shared", f"by {processes} processes, batches of {processes} x {learner.batch_size}"
-            )
+            size = self.batch_size(learner)
+            say("shared", f"by {processes} processes, batches of {processes} x {size}")
         self.place = self.make_place()
         if self.is_main:
             self.held.enter_context(self.place.held())

@@ -33,11 +33,13 @@ class Learner(Protocol):
     Attributes:
         history_: the log of training.
         updates_: how many updates the whole training has.
-        batch_size: sequences of a batch, for each process.
+        batch_size: sequences of a batch, for each process; None where the plan has it.
     """
 
     history_: History
-    batch_size: int
+
+    @property
+    def batch_size(self) -> int | None: ...
 
     @property
     def updates_(self) -> int: ...

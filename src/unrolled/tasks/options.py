@@ -7,16 +7,19 @@
     @takes(Reading)
     def check(table: Annotated[str, typer.Argument()], reading: Reading) -> None: ...
 
-The command line of `check` is then `check TABLE [--target TEXT]`.
+The command line of `check` is then `check TABLE [--target TEXT]`. An estimator is such a group,
+too: its options are what `arguments.argument` made.
 """
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from .arguments import arguments_of
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as `train` left it.")]
 
@@ -30,7 +33,7 @@ def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
         def run(**given: Any) -> Any:
             for name, kind in grouped.items():
-                own = {f.name: given.pop(f.name) for f in fields(kind)}
+                own = {f.name: given.pop(f.name) for f, _ in _options(kind)}
                 given[name] = kind(**own)
             return command(**given)
 
@@ -57,13 +60,29 @@ def _parameters(
 
 
 def _fields_as_parameters(group: type) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
+            annotation=annotation,
         )
-        for field in fields(group)
+        for field, annotation in _options(group)
     ]
+
+
+def _options(group: type) -> list[tuple[Field[Any], Any]]:
+    """The fields that are options, each with what Typer reads."""
+    hints = get_type_hints(group, include_extras=True)
+    told = list(arguments_of(group))
+    if not told:
+        return [(field, hints[field.name]) for field in fields(group)]
+    return [(field, _annotated(field, hints[field.name], each)) for field, each in told]
+
+
+def _annotated(field: Field[Any], hint: Any, told: dict[str, Any]) -> Any:
+    option = typer.Option(
+        help=told["help"], show_default=field.default is not None, metavar=told["metavar"]
+    )
+    kind = told["kind"] or hint
+    return Annotated[kind, option]

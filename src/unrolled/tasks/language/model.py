@@ -34,9 +34,10 @@ from ...nn import initialise
 from ...training import History, Machine, Optimisation, TrainingSettings
 from ...training.checkpoint import own_random_numbers
 from ...training.machine import checked_precision
+from ..estimator import start_remembering
 from ..learning import Job, Listener, carry_out, check_between, check_whole, name_of, torch_device
 from .generation import Sampling, generate
-from .network import LanguageNetwork, start_remembering
+from .network import LanguageNetwork
 from .ngram import table
 from .objective import StreamLoss, estimated_loss, streams, subsequences, text_losses
 from .parts import as_text, encoded, spread

@@ -18,13 +18,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...cells.affine import AffineCell
-from ...nn import Recurrent, initialise
-from ...nn.initialisation import initialisations_of
+from ...nn import Recurrent
 
 
 class LanguageNetwork(nn.Module):
@@ -78,16 +75,3 @@ class LanguageNetwork(nn.Module):
         """-log p of every target, in nats, [B, T], and the state after the last step."""
         scores, state = self(tokens, state)
         return F.cross_entropy(scores.transpose(1, 2), targets, reduction="none"), state
-
-
-def start_remembering(recurrent: Recurrent) -> Recurrent:
-    """Orthogonal recurrences and open forget gates, as far as the cells have them; no biases."""
-    with torch.no_grad():
-        for cell in recurrent.cells:
-            if isinstance(cell, AffineCell):
-                for name, parameter in cell.named_parameters():
-                    if name.startswith("bias"):
-                        parameter.zero_()
-    able = initialisations_of(recurrent)
-    wanted = [name for name in ("orthogonal", "forget-bias") if name in able]
-    return initialise(recurrent, "+".join(wanted)) if wanted else recurrent

@@ -1,0 +1,112 @@
+"""What the command line does for every task that learns from samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ...training.machine import started_processes
+from ..console import Console, TrainingLog
+from ..inspection import Subject
+from ..running import (
+    check_running,
+    command,
+    metrics_of,
+    slug,
+    train_in_run_folder,
+    write_results,
+)
+from ..training import Running
+from .console import SupervisedLog, describe_run, show_scores
+from .inspection import subject
+from .model import SupervisedEstimator
+from .report import Parts, Told, model_card, write_report
+from .saving import purpose
+from .scores import Evaluation
+
+
+def train_and_report(
+    model: SupervisedEstimator, data: Any, test: str | Any, running: Running, parts: Parts
+) -> None:
+    """Fit on all but the test part, test on it, and write the run folder.
+
+    Arguments:
+        test: as the option `--test` says it; or the test data themselves.
+        parts: what the task adds to the report.
+    """
+    check_running(running)
+    model.check_arguments()
+    if isinstance(test, str):
+        learned, tested = model.held_out_to_test(data, test)
+    else:
+        learned, tested = data, test
+    told = {"test": str(test) if isinstance(test, str) else "", "processes": started_processes()}
+    train_in_run_folder(
+        lambda log: model.fit(learned, listener=log),
+        lambda log: _report(model, log, parts),
+        partial(SupervisedLog, data, learned, tested),
+        name=slug(data.name),
+        purpose=purpose(model, data, **told),
+        running=running,
+        device=model.torch_device(),
+    )
+
+
+def _report(model: SupervisedEstimator, log: TrainingLog, parts: Parts) -> None:
+    """Test, and write what people read of a run."""
+    assert isinstance(log, SupervisedLog)
+    found = None if log.test is None else model.evaluate(log.test)
+    log.tested(model, found)
+    told = Told(model, log, found, command())
+    write_report(log.folder / "report.html", told, parts)
+    tested = {} if found is None else {"test": found.scores}
+    write_results(log, model_card(told, parts), metrics_of(model.history_, told.command, **tested))
+    log.saved()
+
+
+def evaluate_and_tell(model: SupervisedEstimator, data: Any) -> Evaluation:
+    """Print the scores on labelled data, the baselines beside."""
+    console, data = Console(), model.read_again(data)
+    console.line("data", data.summary())
+    found = model.evaluate(data)
+    tell_findings((*data.findings, *found.findings))
+    console.line("scores", found.verdict(), style="" if found.beats else "red")
+    show_scores(console, found)
+    return found
+
+
+def check_and_tell(model: SupervisedEstimator, data: Any) -> tuple[Any, Any]:
+    """Print what data hold and how they would be read; raise what training would.
+
+    Returns:
+        The coding of the training part, and that part, for what a task shows besides.
+    """
+    console = Console()
+    console.line("data", data.summary())
+    learned, _ = model.divide(data)
+    coding = model.learn_coding(learned)
+    for finding in (*data.findings, *getattr(coding, "findings", ())):
+        console.line(finding.kind, finding.text)
+    console.lines(coding.summary())
+    plan = model.plan_for(coding, learned)
+    model.encode(coding, learned)
+    console.line(
+        "ready", f"to learn from {len(learned):,} {model.unit}s, {plan.epochs} times", style="green"
+    )
+    return coding, learned
+
+
+def inspect_run(run: Path, model: SupervisedEstimator) -> Subject:
+    """Show what a run folder holds, and give what there is to look into."""
+    Console().lines(describe_run(run, model))
+    return subject(run, model)
+
+
+def tell_findings(findings: Iterable[Any]) -> None:
+    """Findings on standard error, so that what is predicted can be piped."""
+    for finding in findings:
+        typer.echo(f"{finding.kind:<9} {finding.text}", err=True)

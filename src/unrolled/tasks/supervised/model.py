@@ -1,0 +1,451 @@
+"""The estimator of tasks that learn from samples: what is the same in all of them.
+
+    fit       read -> part -> learn_coding -> plan_for -> build -> train, the best kept
+    evaluate  read -> encode -> scores, the baselines beside
+
+A task extends `SupervisedEstimator` with these hooks; a batch is a dict of tensors.
+
+Shapes: N samples, B batch.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...data.series import Finding
+from ...training import Machine, Total, TrainingSettings
+from ...training.checkpoint import own_random_numbers
+from ..arguments import argument
+from ..batching import Bucketed, in_order
+from ..console import Column
+from ..estimator import Estimator
+from ..learning import Job, Listener, carry_out, few_threads
+from .parts import VALIDATION, held_out
+from .scores import MODEL, Evaluation, Metric, Scores
+
+Batch = dict[str, Tensor]
+# Samples that a run keeps to be looked into.
+EXAMPLES = 8
+# Layers up to this size compute faster in one thread.
+SMALL = 64
+
+
+class Data(Protocol):
+    """Samples as they were read."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def findings(self) -> tuple[Finding, ...]: ...
+    def __len__(self) -> int: ...
+    def summary(self) -> str: ...
+
+
+class Coding(Protocol):
+    """All that a network must know of its data: vocabularies, classes, scales."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        ...
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any], /) -> Self:
+        """From `to_dict`."""
+        ...
+
+    def summary(self) -> Iterable[tuple[str, str]]:
+        """Lines for the console: a word, and what it is about."""
+        ...
+
+
+class Encoded(Protocol):
+    """Samples as tensors.
+
+    Attributes:
+        lengths: steps of each sample, by which batches are made, [N].
+    """
+
+    @property
+    def lengths(self) -> np.ndarray: ...
+    def batch(self, places: Sequence[int]) -> Batch:
+        """Some samples side by side, padded, on the CPU."""
+        ...
+
+
+class Baselines(Protocol):
+    """What a model is compared with; it stands beside every evaluation."""
+
+    def scores(self, data: Any, /) -> Scores:
+        """By baseline, by metric."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it, but for the tensors."""
+        ...
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What is better kept as tensors."""
+        ...
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any], tensors: dict[str, Tensor], /) -> Self:
+        """From `to_dict` and `tensors`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves.
+
+    Attributes:
+        coding: what is known of the data.
+        plan: sizes and rates.
+        network: trained.
+        baselines: fitted to the same data.
+        data: the name of the data.
+        reading: arguments with which further data are read in the same way.
+        examples: a batch of held-out samples, for `inspect`.
+    """
+
+    coding: Any
+    plan: Any
+    network: nn.Module
+    baselines: Any
+    data: str
+    reading: dict[str, Any]
+    examples: Batch
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class SupervisedEstimator(Estimator):
+    """Learns from samples, each with what belongs to it.
+
+    Arguments:
+        validation: share of the samples that is held out to validate; or a path of further data,
+            or a pattern of names.
+        further: those of `Estimator`.
+
+    Attributes (after `fit`):
+        fitted_: the network and what it must know.
+        history_: the log of training.
+        findings_: what was noticed about the data.
+    """
+
+    # What a task says of itself.
+    metrics: ClassVar[Sequence[Metric]]
+    columns: ClassVar[Sequence[Column]] = ()
+    coding_type: ClassVar[Any]
+    plan_type: ClassVar[Any]
+    baselines_type: ClassVar[Any]
+    # What a sample is called, of what its steps are, and what the loss is.
+    unit: ClassVar[str] = "sample"
+    step_unit: ClassVar[str] = "steps"
+    loss_name: ClassVar[str] = "-log p of the truth, in nats"
+    # The figure of a validation that the best weights have least of.
+    decides: ClassVar[str] = "loss"
+
+    validation: Any = argument(
+        VALIDATION, "To validate on: a share, further data, or a pattern of names.", kind=str
+    )
+
+    fitted_: Fitted = field(init=False)
+    findings_: tuple[Finding, ...] = field(init=False)
+    settings_: TrainingSettings = field(init=False)
+
+    # --- what a task fills in ---------------------------------------------------------------
+
+    @abstractmethod
+    def read(self, source: Any, y: Any = None) -> Any:
+        """Data of the task; what is read already passes through.
+
+        Arguments:
+            source: whatever the task's reader reads, or what is in memory.
+            y: what belongs to each sample, where `source` is in memory.
+        """
+
+    @abstractmethod
+    def read_like(self, source: Any, reading: Mapping[str, Any]) -> Any:
+        """Further data, read as `reading_of` told of the first ones."""
+
+    def reading_of(self, data: Any) -> dict[str, Any]:
+        """How data were read, for `read_like`; JSON holds it."""
+        return dict(getattr(data, "reading", {}))
+
+    @abstractmethod
+    def learn_coding(self, learned: Any) -> Any:
+        """What the network must know of the data, from the training part."""
+
+    @abstractmethod
+    def plan_for(self, coding: Any, learned: Any) -> Any:
+        """Sizes and rates where nobody asks; those asked for are put into it by the caller."""
+
+    @abstractmethod
+    def build(self, coding: Any, plan: Any) -> nn.Module:
+        """The network, its weights drawn."""
+
+    @abstractmethod
+    def encode(self, coding: Any, data: Any) -> Any:
+        """Samples as tensors: an `Encoded`."""
+
+    @abstractmethod
+    def loss(self, network: Any, batch: Batch, progress: float) -> Total:
+        """The loss of a batch, summed, and over how much."""
+
+    @abstractmethod
+    def fit_baselines(self, learned: Any) -> Any:
+        """What the model is compared with: a `Baselines`."""
+
+    @abstractmethod
+    def measure(self, data: Any) -> tuple[dict[str, float], dict[str, Any]]:
+        """The scores of the fitted model by metric; and what `Evaluation` takes besides:
+        `count`, `worst`, `details`, `findings`."""
+
+    def augment(self, batch: Batch, generator: np.random.Generator) -> Batch:
+        """A training batch with noise, if any."""
+        return batch
+
+    def batches(self, encoded: Any, plan: Any, machine: Machine) -> Any:
+        """An endless supply of training batches, resumable, with `len` for an epoch."""
+        part = (machine.rank, machine.processes)
+        drawn = Bucketed(encoded.lengths, plan.batch_size, seed=self.seed, part=part)
+        return TrainingBatches(encoded, drawn, self.augment, self.seed, machine)
+
+    def figures(self, network: nn.Module, encoded: Any) -> dict[str, float]:
+        """Figures of a validation: "loss", and those of `columns`."""
+        totals = [self.loss(network, batch, 1.0) for batch, _ in self.each_batch(network, encoded)]
+        return {"loss": float(sum(totals[1:], totals[0]).mean)}
+
+    def step_labels(self, coding: Any, batch: Batch) -> list[list[str]] | None:
+        """What the steps of the network's input are called, a row for each sample."""
+        return None
+
+    def layer_names(self, network: nn.Module) -> dict[str, str]:
+        """What to call the cells, by qualified name, where the default says too little."""
+        return {}
+
+    def describe_start(self) -> str:
+        """What the network is before training, for a report."""
+        return "the one drawn"
+
+    # --- what is the same for all -----------------------------------------------------------
+
+    def fit(self, data: Any, y: Any = None, listener: Listener | None = None) -> Self:
+        """Learn from samples; some of them are held out to validate.
+
+        Arguments:
+            data: as `read` takes them.
+            y: what belongs to each sample, where `data` are in memory.
+            listener: told of the progress.
+
+        Raises:
+            ValueError: an argument of the constructor makes no sense.
+            DataError: the data cannot be learned from.
+            TrainingFailed: the loss stayed infinite or undefined.
+        """
+        listener = listener or Listener()
+        self.check_arguments()
+        data = self.read(data, y)
+        learned, held = self.divide(data)
+        coding = self.learn_coding(learned)
+        self.findings_ = (*data.findings, *getattr(coding, "findings", ()))
+        listener.started(self)
+        plan = self._asked(self.plan_for(coding, learned))
+        reading = self.reading_of(data)
+        with own_random_numbers(self.seed), few_threads(self.is_small(plan)):
+            job = self._job(coding, plan, learned, held)
+            baselines = self.fit_baselines(learned)
+            network, examples = job.model, self._examples(self.encode(coding, held))
+            self.fitted_ = Fitted(coding, plan, network, baselines, data.name, reading, examples)
+            carry_out(self, job, listener)
+        return self
+
+    def divide(self, data: Any) -> tuple[Any, Any]:
+        """What is learned from, and what is held out to validate."""
+        read = lambda path: self.read_like(path, self.reading_of(data))  # noqa: E731
+        learned, held = held_out(data, str(self.validation), "validation", read)
+        if held is None:
+            raise ValueError("validation must hold some samples out, got 0; try 0.05")
+        return learned, held
+
+    def held_out_to_test(self, data: Any, asked: str) -> tuple[Any, Any]:
+        """What is given to `fit`, and the part to test on that `--test` asks for, or None."""
+        read = lambda path: self.read_like(path, self.reading_of(data))  # noqa: E731
+        return held_out(data, asked, "test", read)
+
+    def is_small(self, plan: Any) -> bool:
+        """Whether the matrices are so small that one thread computes faster than two."""
+        return plan.hidden_size <= SMALL
+
+    def evaluate(self, data: Any, y: Any = None) -> Evaluation:
+        """Scores on labelled data, the baselines beside.
+
+        Arguments:
+            data: as `fit` takes them, or a path, read as the data of training were.
+            y: what belongs to each sample, where `data` are in memory.
+        """
+        self.check_fitted()
+        data = self.read_again(data, y)
+        own, beside = self.measure(data)
+        beside.setdefault("count", f"{len(data):,} {self.unit}{'s' * (len(data) != 1)}")
+        scores = {MODEL: own, **self.baseline_scores(data)}
+        return Evaluation(data.name, metrics=self.metrics, scores=scores, **beside)
+
+    def baseline_scores(self, data: Any) -> Scores:
+        """The baselines alone."""
+        return self.fitted_.baselines.scores(data)
+
+    def read_again(self, data: Any, y: Any = None) -> Any:
+        """Further data: paths are read as the data of training were."""
+        if y is None and isinstance(data, str | Path):
+            return self.read_like(data, self.fitted_.reading)
+        return self.read(data, y)
+
+    def each_batch(
+        self, network: nn.Module, encoded: Any, size: int | None = None
+    ) -> Iterator[tuple[Batch, Tensor]]:
+        """All samples in batches of about equal length, on the network's device; their places."""
+        device = next(network.parameters()).device
+        batches, _ = in_order(encoded.lengths, size or self._evaluated_at_once())
+        for each in batches:
+            batch = encoded.batch(each.indices.tolist())
+            yield {name: tensor.to(device) for name, tensor in batch.items()}, each.indices
+
+    @torch.no_grad()
+    def for_each(
+        self,
+        network: nn.Module,
+        encoded: Any,
+        results: Callable[[Any, Batch], Sequence[Any]],
+        size: int | None = None,
+    ) -> list[Any]:
+        """What `results` gives of every sample, in their order.
+
+        Arguments:
+            results: of a network in evaluation mode and a batch: a result for each of its samples.
+            size: samples of a batch.
+        """
+        was = network.training
+        network.eval()
+        found: list[Any] = [None] * len(encoded.lengths)
+        for batch, places in self.each_batch(network, encoded, size):
+            for place, result in zip(places.tolist(), results(network, batch), strict=True):
+                found[place] = result
+        network.train(was)
+        return found
+
+    @property
+    def updates_(self) -> int:
+        """How many updates the whole training has."""
+        return self.settings_.total
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a run folder, without pickle; `unrolled.load` is the inverse."""
+        from .saving import save
+
+        return save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, cell: Any = None) -> Self:
+        """Open a run folder.
+
+        Arguments:
+            cell: the class of the cell, where it is not one of unrolled's own.
+
+        Raises:
+            RunError: the folder is no run, is damaged, or was written by a later version.
+        """
+        from .saving import load
+
+        return load(cls, Path(folder), cell)
+
+    def _evaluated_at_once(self) -> int:
+        plan = self.fitted_.plan if hasattr(self, "fitted_") else None
+        return 2 * plan.batch_size if plan is not None else 64
+
+    def _asked(self, plan: Any) -> Any:
+        """The plan with the arguments that are not None."""
+        names = [f.name for f in fields(plan) if hasattr(self, f.name)]
+        asked = {name: getattr(self, name) for name in names}
+        return replace(plan, **{n: v for n, v in asked.items() if v is not None})
+
+    def _job(self, coding: Any, plan: Any, learned: Any, held: Any) -> Job:
+        machine = Machine(self.torch_device(), self.optimisation.precision)
+        validated = self.encode(coding, held)
+        batches = self.batches(self.encode(coding, learned), plan, machine)
+        network = self.build(coding, plan)
+        self.start(network)
+        self.settings_ = TrainingSettings(
+            epochs=plan.epochs,
+            updates=max(1, len(batches) // self.optimisation.accumulate),
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            patience=self.patience or plan.epochs,
+            optimisation=self.optimisation,
+        )
+        return Job(
+            model=network.to(machine.device),
+            loss=self.loss,
+            batches=batches,
+            validate=torch.no_grad()(lambda model: self.figures(model, validated)),
+            settings=self.settings_,
+            keep=self._keep,
+            machine=machine,
+            decides=self.decides,
+        )
+
+    def _keep(self, model: nn.Module) -> None:
+        self.fitted_ = replace(self.fitted_, network=model)
+
+    def _examples(self, encoded: Any) -> Batch:
+        count = len(encoded.lengths)
+        places = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).round().astype(int))
+        return encoded.batch(places.tolist())
+
+
+class TrainingBatches:
+    """Batches of encoded samples, with noise, on the machine's device.
+
+    The noise of an update is a function of the seed and the number of the update.
+    """
+
+    def __init__(
+        self,
+        encoded: Any,
+        drawn: Bucketed,
+        augment: Callable[[Batch, np.random.Generator], Batch],
+        seed: int,
+        machine: Machine,
+    ):
+        self.encoded, self.drawn, self.augment = encoded, drawn, augment
+        self.seed, self.machine, self.done = seed, machine, 0
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        batch = self.encoded.batch(next(self.drawn).indices.tolist())
+        generator = np.random.default_rng((self.seed, self.machine.rank, self.done))
+        self.done += 1
+        batch = self.augment(batch, generator)
+        return {name: tensor.to(self.machine.device) for name, tensor in batch.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is."""
+        return {**self.drawn.state_dict(), "done": self.done}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another one was, made with the same arguments."""
+        self.done = int(state["done"])
+        self.drawn.load_state_dict({name: v for name, v in state.items() if name != "done"})
