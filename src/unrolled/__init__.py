@@ -49,8 +49,6 @@ __all__ = [
 # What pulls in table readers and estimators is imported at its first use, so that
 # `import unrolled` costs little more than `import torch`.
 _LAZY = {
-    "Forecaster": "unrolled.tasks.forecast",
-    "LanguageModel": "unrolled.tasks.language",
     "bptt": "unrolled.training",
     "load": "unrolled.tasks",
     "read_series": "unrolled.data",
@@ -60,10 +58,17 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in ("training", "dynamics"):
         return import_module(f"unrolled.{name}")
-    if name not in _LAZY:
+    places = _LAZY if name in _LAZY else _estimators()
+    if name not in places:
         raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    return getattr(import_module(places[name]), name)
+
+
+def _estimators() -> dict[str, str]:
+    """The package of each task's estimator, by the estimator's name."""
+    tasks = import_module("unrolled.tasks").TASKS
+    return {estimator: package for package, estimator in tasks.values()}
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_estimators()})

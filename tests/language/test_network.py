@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from unrolled.nn import Recurrent
-from unrolled.tasks.language.generation import Sampling, generate
 from unrolled.tasks.estimator import start_remembering
+from unrolled.tasks.language.generation import Sampling, generate
 from unrolled.tasks.language.network import LanguageNetwork
 from unrolled.tasks.language.objective import (
     StreamLoss,

@@ -19,10 +19,10 @@ TASKS = {
     "language": ("unrolled.tasks.language", "LanguageModel"),
 }
 
-__all__ = ["TASKS", "RunError", "commands_of", "estimator", "load", "task_of"]
+__all__ = ["TASKS", "RunError", "commands_of", "estimator_of", "load", "task_of"]
 
 
-def estimator(task: str) -> Any:
+def estimator_of(task: str) -> Any:
     """The class that trains and uses models of a task."""
     package, name = TASKS[task]
     return getattr(import_module(package), name)
@@ -55,4 +55,4 @@ def load(folder: str | Path, cell: Callable[..., Any] | None = None) -> Any:
     Raises:
         RunError: the folder is no run, is damaged, or was written by a later version.
     """
-    return estimator(task_of(folder)).load(folder, cell)
+    return estimator_of(task_of(folder)).load(folder, cell)

@@ -26,6 +26,7 @@ from . import arguments
 from .arguments import argument
 from .learning import name_of, torch_device
 
+BY_DATA = "Default by data."
 OPTIMISATION = Optimisation(warm_up=0.05)
 
 
@@ -55,14 +56,14 @@ class Estimator(BaseEstimator):
     task: ClassVar[str]
 
     cell: Any = argument("lstm", f"One of {', '.join(BY_NAME)}.", kind=str)
-    hidden_size: int | None = argument(None, "Of each layer. Default by data.", whole=1)
-    num_layers: int | None = argument(None, "On top of one another. Default by data.", whole=1)
-    dropout: float | None = argument(None, "Before the last layer. Default by data.", below=1.0)
-    learning_rate: float | None = argument(None, "At its peak. Default by data.", below=torch.inf)
-    weight_decay: float | None = argument(None, "Of AdamW. Default by data.", below=torch.inf)
-    epochs: int | None = argument(None, "Passes over the data. Default by data.", whole=1)
+    hidden_size: int | None = argument(None, f"Of each layer. {BY_DATA}", whole=1)
+    num_layers: int | None = argument(None, f"On top of one another. {BY_DATA}", whole=1)
+    dropout: float | None = argument(None, f"Before the last layer. {BY_DATA}", below=1.0)
+    learning_rate: float | None = argument(None, f"At its peak. {BY_DATA}", below=torch.inf)
+    weight_decay: float | None = argument(None, f"Of AdamW. {BY_DATA}", below=torch.inf)
+    epochs: int | None = argument(None, f"Passes over the data. {BY_DATA}", whole=1)
     patience: int | None = argument(None, "Epochs without progress, then stop.", whole=1)
-    batch_size: int | None = argument(None, "Samples of an update. Default by data.", whole=1)
+    batch_size: int | None = argument(None, f"Samples of an update. {BY_DATA}", whole=1)
     initialisation: str | None = argument(
         None, f"How the cells start: {', '.join(INITIALISATIONS)}:T. Default by cell."
     )

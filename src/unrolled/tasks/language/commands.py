@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...data import Text, Vocabulary
+from ...data import Text
 from ...training.machine import started_processes
 from ..console import Console, TrainingLog
 from ..inspection import Subject
@@ -30,10 +30,9 @@ from .card import model_card
 from .console import LanguageLog, describe_run, show, verdict
 from .generation import Sampling
 from .inspection import subject
-from .model import OPTIMISATION, LanguageModel
-from .options import ModellingText, ReadingText
+from .model import LanguageModel
+from .options import ReadingText
 from .parts import spread
-from .plan import plan_for
 from .report import write_report
 from .results import MODEL, Evaluation
 from .saving import load_language_model, purpose
@@ -48,45 +47,46 @@ def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typ
     check_app.command("language", help="What a text holds, and how it becomes numbers.")(check)
 
 
-@takes(ReadingText, ModellingText, Optimising, Running)
+@takes(ReadingText, LanguageModel, Optimising, Running)
 def train(
     texts: Texts,
     reading: ReadingText,
-    modelling: ModellingText,
+    model: LanguageModel,
     optimising: Optimising,
     running: Running,
     test: TEST = 0.1,
 ) -> None:
     """Train a language model, test it beside n-grams, and leave a run folder with a report."""
     check_running(running)
+    model.check_arguments()
     text = reading.read(texts)
-    model = modelling.model(reading, optimising.optimisation(OPTIMISATION))
+    model.optimisation = optimising.optimisation(model.optimisation)
     train_and_report(model, text, test, running)
 
 
-@takes(ReadingText)
+@takes(ReadingText, LanguageModel)
 def check(
     texts: Texts,
     reading: ReadingText,
+    model: LanguageModel,
     shown: Annotated[
         bool, typer.Option("--show", help="Show text, tokens, ids, and the padded tensor.")
     ] = False,
 ) -> None:
     """Read a text and say what was found; nothing is trained or written."""
+    model.check_arguments()
     console, text = Console(), reading.read(texts)
-    vocabulary = Vocabulary.learn(
-        text, reading.tokens, least=reading.least, most=reading.most, lower=reading.lower
-    )
+    vocabulary = model.learn_vocabulary(text)
     console.line("data", text.summary())
     for finding in (*text.findings, *vocabulary.findings):
         console.line(finding.kind, finding.text)
     console.line("tokens", vocabulary.summary())
     count = sum(len(vocabulary.encode(document)) for document in text.documents)
-    plan = plan_for(reading.tokens, count)
+    plan = model.plan_for(count)
     if shown:
         show(console, text, vocabulary, plan.embedding_size)
     # Raises what training would.
-    spread(text, LanguageModel().validation)
+    spread(text, model.validation)
     console.line("ready", f"to learn from {count:,} tokens, {plan.passes:.3g} times", style="green")
 
 

@@ -12,30 +12,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from ...cells import by_name
 from ...data.errors import DataError
 from ...data.series import Finding
 from ...data.text import Text
 from ...data.vocabulary import Vocabulary
-from ...engines import BY_NAME as ENGINES
-from ...naming import one_of
-from ...nn import initialise
-from ...training import History, Machine, Optimisation, TrainingSettings
+from ...training import Machine, Optimisation, TrainingSettings
 from ...training.checkpoint import own_random_numbers
-from ...training.machine import checked_precision
-from ..estimator import start_remembering
-from ..learning import Job, Listener, carry_out, check_between, check_whole, name_of, torch_device
+from ..arguments import argument
+from ..estimator import BY_DATA, Estimator
+from ..learning import Job, Listener, carry_out, check_whole
 from .generation import Sampling, generate
 from .network import LanguageNetwork
 from .ngram import table
@@ -46,10 +40,6 @@ from .results import MODEL, Evaluation, Scores, gram_name, worst_passages
 
 KINDS = ("characters", "words", "subwords")
 SAMPLINGS = ("streams", "random")
-WHOLE = {"hidden_size": 1, "embedding_size": 1, "num_layers": 1, "epochs": 1, "patience": 1}
-WHOLE |= {"batch_size": 1, "steps": 1, "least": 1, "most": 1, "seed": 0}
-OPTIONAL = ("hidden_size", "embedding_size", "num_layers", "most")
-SHARES = ("dropout", "embedding_dropout", "restart")
 OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
 # Of n-gram models beside: as many tokens back.
 ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
@@ -75,29 +65,22 @@ class Fitted:
     text: str
 
 
-class LanguageModel(BaseEstimator):
+@dataclass(eq=False, repr=False, kw_only=True)
+class LanguageModel(Estimator):
     """Learns from a text what comes next.
 
     Arguments:
-        cell: a cell by name, or a `Cell` class.
         tokens: "characters", "words" or "subwords" (byte pairs, learned from the text).
-        hidden_size, embedding_size, num_layers, dropout, embedding_dropout, tied, learning_rate,
-            weight_decay, passes: of network and training; None chooses by the kind of tokens and
-            the amount of text.
+        embedding_size, embedding_dropout, tied, passes: of network and training; None chooses by
+            the kind of tokens and the amount of text, as of those of `Estimator`.
         epochs: validations during training.
-        patience: epochs without a better validation after which training stops.
         batch_size, steps: rows that are read side by side, and tokens of each in an update.
         sampling: "streams", every row reads on where it stopped; "random", pieces at random.
         restart: probability that a row of a stream starts anew at an update.
         least, most: how often a token must be seen to be kept, and how many are kept at most.
         lower: whether capital letters are read as small ones.
         validation: share of the text that is held out of training, in pieces spread over it.
-        initialisation: how the cells start, as `nn.initialise` takes it; None: orthogonal, with
-            open forget gates, as far as the cell has them.
-        optimisation: how a gradient becomes an update.
-        seed: the same seed, text and machine give the same numbers.
-        device: "auto", "cpu", "cuda", ...
-        engine: what unrolls the network.
+        further: those of `Estimator`.
 
     Attributes (after `fit`):
         fitted_: the network and its vocabulary.
@@ -106,67 +89,28 @@ class LanguageModel(BaseEstimator):
         findings_: what was noticed about the text.
     """
 
-    fitted_: Fitted
-    history_: History
-    plan_: Plan
-    findings_: tuple[Finding, ...]
+    task: ClassVar[str] = "language"
 
-    def __init__(
-        self,
-        cell: Any = "lstm",
-        tokens: str = "characters",
-        *,
-        hidden_size: int | None = None,
-        embedding_size: int | None = None,
-        num_layers: int | None = None,
-        dropout: float | None = None,
-        embedding_dropout: float | None = None,
-        tied: bool | None = None,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
-        passes: float | None = None,
-        epochs: int = 6,
-        patience: int = 6,
-        batch_size: int = 32,
-        steps: int = 64,
-        sampling: str = "streams",
-        restart: float = 0.03,
-        least: int = 1,
-        most: int | None = None,
-        lower: bool = False,
-        validation: float = 0.02,
-        initialisation: str | None = None,
-        optimisation: Optimisation = OPTIMISATION,
-        seed: int = 0,
-        device: str = "auto",
-        engine: str = "auto",
-    ):
-        self.cell = cell
-        self.tokens = tokens
-        self.hidden_size = hidden_size
-        self.embedding_size = embedding_size
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.embedding_dropout = embedding_dropout
-        self.tied = tied
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.passes = passes
-        self.epochs = epochs
-        self.patience = patience
-        self.batch_size = batch_size
-        self.steps = steps
-        self.sampling = sampling
-        self.restart = restart
-        self.least = least
-        self.most = most
-        self.lower = lower
-        self.validation = validation
-        self.initialisation = initialisation
-        self.optimisation = optimisation
-        self.seed = seed
-        self.device = device
-        self.engine = engine
+    tokens: str = argument("characters", "One of", among=KINDS)
+    embedding_size: int | None = argument(None, f"Of a token. {BY_DATA}", whole=1)
+    embedding_dropout: float | None = argument(None, f"Of embeddings. {BY_DATA}", below=1.0)
+    tied: bool | None = argument(None, "Output weights are the embeddings.")
+    passes: float | None = argument(None, f"Over the text. {BY_DATA}", below=math.inf)
+    epochs: int = argument(6, "Validations during training.", whole=1)
+    patience: int = argument(6, "Epochs without progress, then stop.", whole=1)
+    batch_size: int = argument(32, "Rows that are read side by side.", whole=1)
+    steps: int = argument(64, "Tokens of a row in an update.", whole=1)
+    sampling: str = argument("streams", "Rows read on, or pieces at random", among=SAMPLINGS)
+    restart: float = argument(0.03, "Share of updates at which a row begins anew.", below=1.0)
+    least: int = argument(1, "Times a token is seen to be kept.", whole=1)
+    most: int | None = argument(None, "Tokens at most. Default all, 4,096 subwords.", whole=1)
+    lower: bool = argument(False, "Read capitals as small letters.")
+    validation: float = argument(0.02, "Share of the text to validate on, spread over it.")
+    optimisation: Optimisation = OPTIMISATION
+
+    fitted_: Fitted = field(init=False)
+    plan_: Plan = field(init=False)
+    findings_: tuple[Finding, ...] = field(init=False)
 
     def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> LanguageModel:
         """Learn from a text; pieces of it are held out to validate.
@@ -185,9 +129,7 @@ class LanguageModel(BaseEstimator):
         self.check_arguments()
         text = as_text(data)
         learned, held_out = spread(text, self.validation)
-        vocabulary = Vocabulary.learn(
-            learned, self.tokens, least=self.least, most=self.most, lower=self.lower
-        )
+        vocabulary = self.learn_vocabulary(learned)
         self.findings_ = (*text.findings, *vocabulary.findings)
         listener.started(self)
         with own_random_numbers(self.seed):
@@ -295,8 +237,8 @@ class LanguageModel(BaseEstimator):
 
         return save_language_model(self, Path(folder))
 
-    @staticmethod
-    def load(folder: str | Path, cell: Any = None) -> LanguageModel:
+    @classmethod
+    def load(cls, folder: str | Path, cell: Any = None) -> LanguageModel:
         """Open a run folder.
 
         Arguments:
@@ -316,33 +258,18 @@ class LanguageModel(BaseEstimator):
 
     def check_arguments(self) -> None:
         """Raise ValueError, naming the argument, if one makes no sense."""
-        one_of(self.tokens, KINDS, "tokens")
-        one_of(self.sampling, SAMPLINGS, "sampling")
-        one_of(self.engine, ("auto", *ENGINES), "engine")
-        if isinstance(self.cell, str):
-            by_name(self.cell)
-        for name, least in WHOLE.items():
-            check_whole(name, getattr(self, name), least, optional=name in OPTIONAL)
-        for name in SHARES:
-            check_between(name, getattr(self, name), 1.0, optional=name != "restart")
-        for name in ("learning_rate", "weight_decay", "passes"):
-            check_between(name, getattr(self, name), optional=True)
+        super().check_arguments()
         if not 0 < self.validation < 1:
             raise ValueError(f"validation must lie between 0 and 1, got {self.validation!r}")
-        checked_precision(self.optimisation.precision, self.torch_device())
 
-    def torch_device(self) -> torch.device:
-        """Where to compute: a GPU if `device` is "auto" and there is one."""
-        return torch_device(self.device)
-
-    def make_cell(self, input_size: int, hidden_size: int) -> Any:
-        """A cell of the kind that was asked for."""
-        make: Any = by_name(self.cell) if isinstance(self.cell, str) else self.cell
-        return make(input_size, hidden_size)
+    def learn_vocabulary(self, text: Text) -> Vocabulary:
+        """The tokens of a text."""
+        return Vocabulary.learn(
+            text, self.tokens, least=self.least, most=self.most, lower=self.lower
+        )
 
     def _fitted(self) -> Fitted:
-        if not hasattr(self, "fitted_"):
-            raise NotFittedError("this LanguageModel is not fitted yet; call fit(text) first")
+        self.check_fitted()
         return self.fitted_
 
     def _job(self, vocabulary: Vocabulary, learned: Text, held_out: Text) -> Job:
@@ -350,7 +277,7 @@ class LanguageModel(BaseEstimator):
         documents = encoded(vocabulary, learned, machine.device)
         validation = torch.cat(encoded(vocabulary, held_out, machine.device))
         tokens = sum(map(len, documents))
-        self.plan_ = self._plan(tokens)
+        self.plan_ = self.plan_for(tokens)
         network = self._network(vocabulary).to(machine.device)
         self.fitted_ = Fitted(vocabulary, self._architecture(vocabulary), network, learned.name)
         rows, steps = self._rows(tokens)
@@ -373,7 +300,8 @@ class LanguageModel(BaseEstimator):
         assert isinstance(model, LanguageNetwork)
         self.fitted_ = replace(self.fitted_, network=model)
 
-    def _plan(self, tokens: int) -> Plan:
+    def plan_for(self, tokens: int) -> Plan:
+        """Sizes and rates for a text of so many tokens, those that were asked for among them."""
         plan = plan_for(self.tokens, tokens)
         asked = {name: getattr(self, name) for name in Plan.__dataclass_fields__}
         return replace(plan, **{name: v for name, v in asked.items() if v is not None})
@@ -398,7 +326,7 @@ class LanguageModel(BaseEstimator):
     def _architecture(self, vocabulary: Vocabulary) -> Architecture:
         plan = self.plan_
         return Architecture(
-            name_of(self.cell),
+            self.cell_name,
             len(vocabulary),
             plan.embedding_size,
             plan.hidden_size,
@@ -410,10 +338,7 @@ class LanguageModel(BaseEstimator):
 
     def _network(self, vocabulary: Vocabulary) -> LanguageNetwork:
         network = self._architecture(vocabulary).build(self.make_cell, self.engine)
-        if self.initialisation is None:
-            start_remembering(network.recurrent)
-        else:
-            initialise(network.recurrent, self.initialisation)
+        self.start(network)
         return network
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from ...cells import BY_NAME
 from ...data import Text, Vocabulary
 from ...files import write_json, write_tensors
 from ...training import Optimisation
-from ..learning import name_of
 from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors, whole_run
 from ..training import purpose_of
 from .model import Fitted, LanguageModel
@@ -34,7 +32,7 @@ def save_language_model(model: LanguageModel, folder: Path) -> Path:
 
 def _config(model: LanguageModel) -> dict[str, Any]:
     fitted = model.fitted_
-    arguments = {**plain_arguments(model), "device": "auto", "engine": "auto"}
+    arguments = {**model.plain_arguments(), "device": "auto", "engine": "auto"}
     return {
         "format": FORMAT,
         "unrolled": __version__,
@@ -48,20 +46,10 @@ def _config(model: LanguageModel) -> dict[str, Any]:
     }
 
 
-def plain_arguments(model: LanguageModel) -> dict[str, Any]:
-    """The arguments of a language model as JSON holds them."""
-    optimisation = asdict(model.optimisation)
-    return {
-        **model.get_params(deep=False),
-        "cell": name_of(model.cell),
-        "optimisation": optimisation,
-    }
-
-
 def purpose(model: LanguageModel, text: Text, **further: Any) -> dict[str, Any]:
     """What tells a run from others: arguments, a digest of the text, and `further`."""
     # The device does not change what is trained.
-    told = {name: value for name, value in plain_arguments(model).items() if name != "device"}
+    told = {name: value for name, value in model.plain_arguments().items() if name != "device"}
     return purpose_of("language", {**told, **further}, (), list(text.documents))
 
 
