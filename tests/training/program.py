@@ -104,8 +104,7 @@ def main(folder: Path, death: str = "", dropout: float = 0.3, rows: float = ROWS
         rows_of_log = [[update.loss, update.gradient_norm] for update in log.updates]
         text = json.dumps({"updates": rows_of_log, "epochs": [e.validation for e in log.epochs]})
         (folder / "log").write_text(text)
-    if machine.processes > 1:
-        torch.distributed.destroy_process_group()
+    machine.leave()
 
 
 if __name__ == "__main__":

@@ -51,13 +51,15 @@ def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(tmp_path) ->
 @pytest.mark.slow
 def test_two_killed_processes_go_on_bit_for_bit(tmp_path) -> None:
     """Each has random numbers and a carried state of its own, all in the one checkpoint."""
-    assert share(tmp_path / "whole", 2).returncode == 0
+    done = share(tmp_path / "whole", 2)
+    assert done.returncode == 0, done.stderr
     assert share(tmp_path / "killed", 2, "update 11").returncode != 0
     assert not (tmp_path / "killed" / "weights").exists()
     # One process cannot take up what two have left.
     done = share(tmp_path / "killed", 1)
     assert "is of another run (processes 2, not 1); use the same" in done.stderr
-    assert share(tmp_path / "killed", 2).returncode == 0
+    done = share(tmp_path / "killed", 2)
+    assert done.returncode == 0, done.stderr
     whole, killed = (read_tensors(tmp_path / name / "weights") for name in ("whole", "killed"))
     for name, tensor in whole.items():
         assert torch.equal(killed[name], tensor), name

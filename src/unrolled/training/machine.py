@@ -80,6 +80,8 @@ class Machine:
     def leave(self) -> None:
         """End the work together; the processes go on by themselves."""
         if self.processes > 1:
+            # A process that closes its connections early can bring down one that still talks.
+            torch.distributed.barrier()
             self.state.destroy_process_group()
 
     def add_up(self, values: Sequence[Tensor]) -> None:

@@ -31,13 +31,7 @@ class SupervisedLog(TrainingLog):
         yield "data", self.data.summary()
         for finding in learner.findings_:
             yield finding.kind, finding.text
-        yield "split", self.split_text(learner)
-
-    def split_text(self, learner: SupervisedEstimator) -> str:
-        """`train on 4,459 samples, 0.1 of them to validate | test on 1,115`."""
-        held_out = "no test" if self.test is None else f"test on {len(self.test):,}"
-        count = counted(len(self.learned), learner.unit)
-        return f"train on {count}, {learner.validation} to validate | {held_out}"
+        yield "split", learner.describe_split(self.learned, self.test)
 
     def before_training(self, learner: SupervisedEstimator) -> Iterator[tuple[str, str]]:
         yield from learner.fitted_.coding.summary()

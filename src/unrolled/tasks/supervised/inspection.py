@@ -38,6 +38,7 @@ def subject(run: Path, model: SupervisedEstimator) -> Subject:
         batch,
         lambda network, batch: model.loss(network, batch, 1.0),
         labels={} if labels is None else dict.fromkeys(names, labels),
+        strides=model.strides(fitted.network),
         context=Context(steps, unit=model.step_unit),
         names=names,
         decoders=[name for name in names if "decoder" in name],

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.series import Finding
+from ...report.numbers import counted
 from ...training import Machine, Total, TrainingSettings
 from ...training.checkpoint import own_random_numbers
 from ..arguments import argument
@@ -232,6 +233,16 @@ class SupervisedEstimator(Estimator):
         """What to call the cells, by qualified name, where the default says too little."""
         return {}
 
+    def strides(self, network: nn.Module) -> dict[str, int]:
+        """Steps of the data that one step of a layer is, by qualified name, where not one."""
+        return {}
+
+    def describe_split(self, learned: Any, test: Any) -> str:
+        """`train on 4,459 samples, 0.1 of them to validate | test on 1,115`."""
+        held_out = "no test" if test is None else f"test on {len(test):,}"
+        count = counted(len(learned), self.unit)
+        return f"train on {count}, {self.validation} to validate | {held_out}"
+
     def describe_start(self) -> str:
         """What the network is before training, for a report."""
         return "the one drawn"
@@ -295,7 +306,7 @@ class SupervisedEstimator(Estimator):
         self.check_fitted()
         data = self.read_again(data, y)
         own, beside = self.measure(data)
-        beside.setdefault("count", f"{len(data):,} {self.unit}{'s' * (len(data) != 1)}")
+        beside.setdefault("count", counted(len(data), self.unit))
         scores = {MODEL: own, **self.baseline_scores(data)}
         return Evaluation(data.name, metrics=self.metrics, scores=scores, **beside)
 

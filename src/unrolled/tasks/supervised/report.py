@@ -81,7 +81,7 @@ def write_report(path: Path, told: Told, parts: Parts) -> Path:
     title = parts.title.format(data=model.fitted_.data)
     page = Page(title, describe(model), _headline(model, found))
     findings = [f"{finding.kind}: {finding.text}" for finding in model.findings_]
-    data = [Text(f"{log.data.summary()}."), Text(f"{log.split_text(model)}.")]
+    data = [Text(f"{log.data.summary()}."), Text(f"{model.describe_split(log.learned, log.test)}.")]
     coding = [Text(f"{word}: {text}") for word, text in model.fitted_.coding.summary()]
     listed = [Items(findings)] if findings else []
     page.section("Data", *data, *coding, *parts.data(model, log.data), *listed)
