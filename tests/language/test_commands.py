@@ -162,3 +162,16 @@ def test_the_warm_up_that_is_asked_for_is_used(text, capsys) -> None:
         folder = sorted(Path("runs").iterdir())[-1]
         told.append(json.loads((folder / "config.json").read_text())["arguments"]["optimisation"])
     assert [each["warm_up"] for each in told] == [0.03, 0.1]
+
+
+def test_tune_searches_then_trains_the_best(text, capsys) -> None:
+    quick = [*SMALL, "--passes", "1", "--epochs", "1"]
+    search = ["--search", "cell=gru,elman", "--trials", "2"]
+    status, out, _ = run(capsys, "tune", "language", "pets.txt", *quick, *search)
+    assert status == 0
+    rows = [line for line in out.splitlines() if re.match(r" +\d +\d\.\d{4} +(gru|elman) ", line)]
+    assert len(rows) == 2
+    best = min(rows, key=lambda row: float(row.split()[1])).split()[2]
+    config = json.loads(Path("runs/pets-1/config.json").read_text())
+    assert config["arguments"]["cell"] == best
+    assert "test" in json.loads(Path("runs/pets-1/metrics.json").read_text())

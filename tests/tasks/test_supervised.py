@@ -9,9 +9,9 @@ import torch
 import typer
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from tests.tasks.toy import MODEL, Toy, texts
 from typer.testing import CliRunner
 
-from tests.tasks.toy import MODEL, Toy, texts
 from unrolled.cells import GRU
 from unrolled.data import DataError, samples_of
 from unrolled.tasks.console import Console
@@ -19,9 +19,10 @@ from unrolled.tasks.inspection import write_inspection
 from unrolled.tasks.learning import Listener
 from unrolled.tasks.options import takes
 from unrolled.tasks.runs import RunError
-from unrolled.tasks.supervised import Parts, inspect_run, train_and_report
+from unrolled.tasks.supervised import Parts, inspect_run, train_and_report, tune_and_report
 from unrolled.tasks.supervised.scores import Evaluation, Metric, scores_lines
 from unrolled.tasks.training import Running
+from unrolled.tasks.tuning import Searching
 
 torch.set_num_threads(1)
 
@@ -198,3 +199,23 @@ def test_the_better_one_depends_on_the_metric() -> None:
 def test_quiet_says_nothing_of_scores(capsys) -> None:
     Console(quiet=True).line("test", "x")
     assert capsys.readouterr().out == ""
+
+
+def test_a_search_trains_and_tests_the_best(tmp_path, capsys) -> None:
+    data = samples_of(*texts(120), name="words")
+    searching = Searching(trials=3, search=["hidden-size=4,8", "cell=gru,elman"])
+    running, wrong = Running(output=tmp_path), Searching(search=["width=1,2"])
+    with pytest.raises(ValueError, match=r"--search is 'width'; choose from cell, hidden-size"):
+        tune_and_report(Toy(epochs=1), data, "0.2", wrong, running, ToyParts())
+    assert list(tmp_path.iterdir()) == []
+    tune_and_report(Toy(epochs=1), data, "0.2", searching, running, ToyParts())
+    said = capsys.readouterr().out
+    trials = [json.loads(s) for s in (tmp_path / "words-study.jsonl").read_text().splitlines()]
+    assert sum(entry["op_code"] == 4 for entry in trials) == 3
+    best = re.search(r"best +trial \d: --hidden-size (\d) --cell (\w+)", said)
+    assert best is not None
+    arguments = json.loads((tmp_path / "words-1" / "config.json").read_text())["arguments"]
+    assert [str(arguments["hidden_size"]), arguments["cell"]] == list(best.groups())
+    # The same command takes up the study and finds its run complete.
+    tune_and_report(Toy(epochs=1), data, "0.2", searching, running, ToyParts())
+    assert "words-1 is complete" in capsys.readouterr().out

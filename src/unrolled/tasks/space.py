@@ -17,6 +17,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from ..naming import one_of
+from .arguments import arguments_of
 
 # From this ratio of its ends on, a range is searched on a logarithmic scale.
 DECADE = 10
@@ -113,8 +114,9 @@ def option_name(name: str) -> str:
 def searchable(group: type, names: Iterable[str]) -> dict[str, type]:
     """The type of the values, int, float or str, of some fields of a group of options."""
     hints = get_type_hints(group)
+    said = {field.name: told["kind"] for field, told in arguments_of(group)}
     known = {field.name for field in fields(group)}
-    kinds = {name: hints[name] for name in names if name in known}
+    kinds = {name: said.get(name) or hints[name] for name in names if name in known}
     return {
         name: next((k for k in get_args(kind) if k is not NoneType), kind)
         for name, kind in kinds.items()

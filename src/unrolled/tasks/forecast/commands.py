@@ -21,6 +21,7 @@ from ..running import (
 )
 from ..runs import METRICS, check_writable, read_json
 from ..training import Optimising, Running
+from ..trials import check_searching, search_and_tell
 from ..tuning import Searching
 from .card import describe_gain, model_card
 from .console import MOST_TEST_WINDOWS, ForecastConsole, ForecastLog
@@ -30,7 +31,7 @@ from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
 from .results import Backtest
 from .saving import load_forecaster, purpose
-from .tuning import chosen_space, search_and_tell, with_parameters
+from .tuning import SEARCHED
 
 # What a newcomer's first run trains on.
 DEMO_TABLE, DEMO_TARGET, DEMO_HORIZON = "nyc_weather", "temp", 24
@@ -85,20 +86,15 @@ def tune(
     ] = "",
 ) -> None:
     """Search hyper-parameters on the validation part, then train with the best."""
-    if (processes := started_processes()) > 1:
-        raise ValueError(f"tune runs in one process, got {processes}; start it without torchrun")
+    check_searching()
     check_running(running)
     data = reading.read(table)
     forecaster = modelling.forecaster(data, optimising.optimisation())
-    space = chosen_space(forecaster, searching.search)
     part = _training_part(data, test_start(test, data, forecaster.horizon))
-    study = Path(searching.study or running.output / f"{slug(data.name)}-study.jsonl")
-    for folder in (running.output, study.parent):
-        check_writable(folder)
-    tuned = search_and_tell(forecaster, part, space, searching.trials, study, running.quiet)
-    best = with_parameters(forecaster, tuned.best.parameters)
+    name = slug(data.name)
+    best, taken_up = search_and_tell(forecaster, part, SEARCHED, searching, running, name)
     # A study that has been gone on with may have its best run already.
-    train_and_report(best, data, test, running, takes_up=tuned.taken_up > 0)
+    train_and_report(best, data, test, running, takes_up=taken_up)
 
 
 @takes(Reading)

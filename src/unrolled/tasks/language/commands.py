@@ -26,6 +26,8 @@ from ..running import (
     write_results,
 )
 from ..training import Optimising, Running
+from ..trials import check_searching, search_and_tell
+from ..tuning import Searching
 from .card import model_card
 from .console import LanguageLog, describe_run, show, verdict
 from .generation import Sampling
@@ -36,14 +38,16 @@ from .parts import spread
 from .report import write_report
 from .results import MODEL, Evaluation
 from .saving import load_language_model, purpose
+from .tuning import SEARCHED
 
 Texts = Annotated[list[str], typer.Argument(help="Text files, or a folder of them.")]
 TEST = Annotated[float, typer.Option(help="Share of the text, its end, to test on; 0 for none.")]
 
 
 def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train` and `unrolled check`."""
+    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
     train_app.command("language", help="Learn from a text what comes next.")(train)
+    tune_app.command("language", help="Search what knows a text best, then train it.")(tune)
     check_app.command("language", help="What a text holds, and how it becomes numbers.")(check)
 
 
@@ -62,6 +66,30 @@ def train(
     text = reading.read(texts)
     model.optimisation = optimising.optimisation(model.optimisation)
     train_and_report(model, text, test, running)
+
+
+@takes(Searching, ReadingText, LanguageModel, Optimising, Running)
+def tune(
+    texts: Texts,
+    searching: Searching,
+    reading: ReadingText,
+    model: LanguageModel,
+    optimising: Optimising,
+    running: Running,
+    test: TEST = 0.1,
+) -> None:
+    """Search hyper-parameters on the validation part, then train with the best."""
+    check_searching()
+    check_running(running)
+    model.check_arguments()
+    check_between("test", test, 1.0)
+    text = reading.read(texts)
+    model.optimisation = optimising.optimisation(model.optimisation)
+    learned, _ = text.split(1 - test) if test else (text, None)
+    name = slug(text.name)
+    best, taken_up = search_and_tell(model, learned, SEARCHED, searching, running, name)
+    # A study that has been gone on with may have its best run already.
+    train_and_report(best, text, test, running, takes_up=taken_up)
 
 
 @takes(ReadingText, LanguageModel)
@@ -154,8 +182,14 @@ def demo(output: Path, quiet: bool) -> None:
     train_and_report(model, text, 0.1, Running(output=output, quiet=quiet))
 
 
-def train_and_report(model: LanguageModel, text: Text, test: float, running: Running) -> None:
-    """Fit on all but the test part, test on it, and write the run folder."""
+def train_and_report(
+    model: LanguageModel, text: Text, test: float, running: Running, takes_up: bool = False
+) -> None:
+    """Fit on all but the test part, test on it, and write the run folder.
+
+    Arguments:
+        takes_up: whether a run that is there already is gone on with though nobody asked.
+    """
     check_between("test", test, 1.0)
     check_running(running)
     learned, held_out = text.split(1 - test) if test else (text, None)
@@ -168,6 +202,7 @@ def train_and_report(model: LanguageModel, text: Text, test: float, running: Run
         purpose=purpose(model, text, **told),
         running=running,
         device=model.torch_device(),
+        takes_up=takes_up,
     )
 
 

@@ -14,6 +14,7 @@ from .commands import (
     inspect_run,
     tell_findings,
     train_and_report,
+    tune_and_report,
 )
 from .model import Baselines, Coding, Data, Encoded, Fitted, SupervisedEstimator
 from .parts import TEST, VALIDATION, Test
@@ -40,4 +41,5 @@ __all__ = [
     "inspect_run",
     "tell_findings",
     "train_and_report",
+    "tune_and_report",
 ]

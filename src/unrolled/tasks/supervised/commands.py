@@ -20,7 +20,10 @@ from ..running import (
     train_in_run_folder,
     write_results,
 )
+from ..space import Range
 from ..training import Running
+from ..trials import Searched, check_searching, search_and_tell
+from ..tuning import Searching
 from .console import SupervisedLog, describe_run, show_scores
 from .inspection import subject
 from .model import SupervisedEstimator
@@ -28,15 +31,28 @@ from .report import Parts, Told, model_card, write_report
 from .saving import purpose
 from .scores import Evaluation
 
+# What is searched if nobody says. A kernel is compiled for each size, so these are not among it.
+USUAL = {
+    "dropout": Range(0.0, 0.6),
+    "learning_rate": Range(1e-3, 3e-2),
+    "weight_decay": Range(1e-4, 0.3),
+}
+
 
 def train_and_report(
-    model: SupervisedEstimator, data: Any, test: str | Any, running: Running, parts: Parts
+    model: SupervisedEstimator,
+    data: Any,
+    test: str | Any,
+    running: Running,
+    parts: Parts,
+    takes_up: bool = False,
 ) -> None:
     """Fit on all but the test part, test on it, and write the run folder.
 
     Arguments:
         test: as the option `--test` says it; or the test data themselves.
         parts: what the task adds to the report.
+        takes_up: whether a run that is there already is gone on with though nobody asked.
     """
     check_running(running)
     model.check_arguments()
@@ -53,6 +69,38 @@ def train_and_report(
         purpose=purpose(model, data, **told),
         running=running,
         device=model.torch_device(),
+        takes_up=takes_up,
+    )
+
+
+def tune_and_report(
+    model: SupervisedEstimator,
+    data: Any,
+    test: str,
+    searching: Searching,
+    running: Running,
+    parts: Parts,
+) -> None:
+    """Search hyper-parameters on the validation part, then train with the best and test."""
+    check_searching()
+    check_running(running)
+    model.check_arguments()
+    learned, _ = model.held_out_to_test(data, test)
+    searched, name = searched_of(type(model)), slug(data.name)
+    best, taken_up = search_and_tell(model, learned, searched, searching, running, name)
+    # A study that has been gone on with may have its best run already.
+    train_and_report(best, data, test, running, parts, takes_up=taken_up)
+
+
+def searched_of(kind: type[SupervisedEstimator]) -> Searched:
+    """What is searched of an estimator of samples."""
+    return Searched(
+        kind.searched,
+        USUAL,
+        kind,
+        lambda model, data: vars(model.planned(data)) | {"cell": model.cell_name},
+        purpose,
+        lambda model, data: model.planned(data).epochs,
     )
 
 

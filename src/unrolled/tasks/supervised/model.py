@@ -151,6 +151,17 @@ class SupervisedEstimator(Estimator):
     unit: ClassVar[str] = "sample"
     step_unit: ClassVar[str] = "steps"
     loss_name: ClassVar[str] = "-log p of the truth, in nats"
+    # What `tune` may search.
+    searched: ClassVar[Sequence[str]] = (
+        "cell",
+        "hidden_size",
+        "num_layers",
+        "dropout",
+        "learning_rate",
+        "weight_decay",
+        "epochs",
+        "batch_size",
+    )
     # The figure of a validation that the best weights have least of.
     decides: ClassVar[str] = "loss"
 
@@ -291,6 +302,11 @@ class SupervisedEstimator(Estimator):
         """What is given to `fit`, and the part to test on that `--test` asks for, or None."""
         read = lambda path: self.read_like(path, self.reading_of(data))  # noqa: E731
         return held_out(data, asked, "test", read)
+
+    def planned(self, data: Any) -> Any:
+        """The plan that `fit` would train by."""
+        learned, _ = self.divide(data)
+        return self._asked(self.plan_for(self.learn_coding(learned), learned))
 
     def is_small(self, plan: Any) -> bool:
         """Whether the matrices are so small that one thread computes faster than two."""
