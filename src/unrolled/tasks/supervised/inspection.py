@@ -31,19 +31,21 @@ def subject(run: Path, model: SupervisedEstimator) -> Subject:
     device = next(fitted.network.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in fitted.examples.items()}
     names = layer_names(model, fitted.network)
+    aside = set(model.aside(fitted.network))
     labels = model.step_labels(fitted.coding, batch)
     count, steps = len(next(iter(batch.values()))), _steps(batch)
     found = examine(
         fitted.network,
         batch,
         lambda network, batch: model.loss(network, batch, 1.0),
-        labels={} if labels is None else dict.fromkeys(names, labels),
+        labels={} if labels is None else {n: labels for n in names if n not in aside},
         strides=model.strides(fitted.network),
         context=Context(steps, unit=model.step_unit),
         names=names,
-        decoders=[name for name in names if "decoder" in name],
+        decoders=aside,
     )
-    first, *others = [layer.name for layer in found.layers]
+    layers = [layer.name for layer in found.layers]
+    first, *others = sorted(layers, key=lambda name: name in aside)
     drawn = [Example(first, row, f"sample {row + 1}") for row in range(min(DRAWN, count))]
     return Subject(
         title=f"Inside {run.name}",

@@ -11,7 +11,7 @@ Shapes: N samples, B batch.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.series import Finding
+from ...nn import cells_of
 from ...report.numbers import counted
 from ...training import Machine, Total, TrainingSettings
 from ...training.checkpoint import own_random_numbers
@@ -243,6 +244,10 @@ class SupervisedEstimator(Estimator):
     def layer_names(self, network: nn.Module) -> dict[str, str]:
         """What to call the cells, by qualified name, where the default says too little."""
         return {}
+
+    def aside(self, network: nn.Module) -> Collection[str]:
+        """Cells that run over something else than the steps of a sample, by qualified name."""
+        return [name for name in cells_of(network) if "decoder" in name]
 
     def strides(self, network: nn.Module) -> dict[str, int]:
         """Steps of the data that one step of a layer is, by qualified name, where not one."""
