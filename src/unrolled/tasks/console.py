@@ -24,6 +24,8 @@ from .learning import Learner, Listener
 from .training import INTERRUPTED, Place
 
 ROWS_OF_RANGE_TEST = 12
+# Losses below it show digits, not decimals.
+SMALL_LOSS = 0.01
 
 
 class Console:
@@ -66,13 +68,17 @@ class Column:
         header: what stands above.
         key: its name in `Epoch.validation`.
         width: letters, the space before it included.
-        decimals: digits after the point.
+        decimals: digits after the point; None: three significant ones.
     """
 
     header: str
     key: str
     width: int = 10
-    decimals: int = 3
+    decimals: int | None = 3
+
+    def shown(self, value: float) -> str:
+        """A value, as the row has it."""
+        return f"{value:.3g}" if self.decimals is None else f"{value:.{self.decimals}f}"
 
 
 class TrainingLog(Listener):
@@ -147,7 +153,7 @@ class TrainingLog(Listener):
             learner.save(self.folder)
         self.shown = self.columns(learner)
         others = "".join(f"{column.header:>{column.width}}" for column in self.shown)
-        say("epoch", f"{'train':>7}{'val':>8}{others}{'lr':>10}{'grad':>8}{'s':>7}")
+        say("epoch", f"{'train':>7}{'val':>9}{others}{'lr':>10}{'grad':>8}{'s':>7}")
         self.task = self.progress.add_task("training", total=learner.updates_)
         self.progress.start()
         if self.wants_board and not goes_on:
@@ -205,12 +211,17 @@ class TrainingLog(Listener):
 
 def row(epoch: Epoch, columns: Sequence[Column]) -> str:
     """The row of an epoch."""
-    train = "" if np.isnan(epoch.train) else f"{epoch.train:.3f}"
+    train = "" if np.isnan(epoch.train) else _loss(epoch.train)
     norm = "" if np.isnan(epoch.gradient_norm) else f"{epoch.gradient_norm:.2f}"
-    others = "".join(f"{epoch.validation[c.key]:>{c.width}.{c.decimals}f}" for c in columns)
+    others = "".join(f"{c.shown(epoch.validation[c.key]):>{c.width}}" for c in columns)
     skipped = f"  {epoch.skipped} updates skipped: not finite" if epoch.skipped else ""
     return (
-        f"{epoch.epoch:>9} {train:>7}{epoch.validation['loss']:>8.3f}{others}"
+        f"{epoch.epoch:>9} {train:>7}{_loss(epoch.validation['loss']):>9}{others}"
         f"{epoch.learning_rate:>10.1e}{norm:>8}{epoch.seconds:>7.1f}"
         f"{' *' if epoch.best else ''}{skipped}"
     )
+
+
+def _loss(value: float) -> str:
+    """Three decimals, or of a small loss two digits: "1.489", "2.1e-05"."""
+    return f"{value:.3f}" if abs(value) >= SMALL_LOSS or not value else f"{value:.2g}"

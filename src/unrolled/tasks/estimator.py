@@ -106,6 +106,10 @@ class Estimator(BaseEstimator):
                 else:
                     initialise(layer, self.initialisation)
 
+    def describe_initialisation(self) -> str:
+        """How the cells start, for a report."""
+        return self.initialisation or "orthogonal, open forget gates, as far as the cell has them"
+
     def plain_arguments(self) -> dict[str, Any]:
         """The arguments as JSON holds them."""
         given = self.get_params(deep=False)

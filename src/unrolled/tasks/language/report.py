@@ -145,7 +145,7 @@ def _settings(model: LanguageModel) -> list[tuple[str, str]]:
         *plan.items(),
         *given.items(),
         ("updates", describe_optimisation(model.optimisation)),
-        ("start of the cells", model.initialisation or "orthogonal, open forget gates"),
+        ("start of the cells", model.describe_initialisation()),
         ("versions", versions()),
         ("machine", machine(str(model.torch_device()))),
     ]

@@ -237,6 +237,12 @@ class SupervisedEstimator(Estimator):
         totals = [self.loss(network, batch, 1.0) for batch, _ in self.each_batch(network, encoded)]
         return {"loss": float(sum(totals[1:], totals[0]).mean)}
 
+    def examples(self, encoded: Any) -> Batch:
+        """Some held-out samples, which the run keeps to be looked into."""
+        count = len(encoded.lengths)
+        places = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).round().astype(int))
+        return encoded.batch(places.tolist())
+
     def step_labels(self, coding: Any, batch: Batch) -> list[list[str]] | None:
         """What the steps of the network's input are called, a row for each sample."""
         return None
@@ -290,7 +296,7 @@ class SupervisedEstimator(Estimator):
         with own_random_numbers(self.seed), few_threads(self.is_small(plan)):
             job = self._job(coding, plan, learned, held)
             baselines = self.fit_baselines(learned)
-            network, examples = job.model, self._examples(self.encode(coding, held))
+            network, examples = job.model, self.examples(self.encode(coding, held))
             self.fitted_ = Fitted(coding, plan, network, baselines, data.name, reading, examples)
             carry_out(self, job, listener)
         return self
@@ -436,11 +442,6 @@ class SupervisedEstimator(Estimator):
 
     def _keep(self, model: nn.Module) -> None:
         self.fitted_ = replace(self.fitted_, network=model)
-
-    def _examples(self, encoded: Any) -> Batch:
-        count = len(encoded.lengths)
-        places = np.unique(np.linspace(0, count - 1, min(count, EXAMPLES)).round().astype(int))
-        return encoded.batch(places.tolist())
 
 
 class TrainingBatches:

@@ -120,7 +120,7 @@ def _settings(model: SupervisedEstimator) -> list[tuple[str, str]]:
     return [
         *((name.replace("_", " "), f"{v}") for name, v in settings.items() if v is not None),
         ("updates", describe_optimisation(model.optimisation)),
-        ("start of the cells", model.initialisation or "orthogonal, open forget gates"),
+        ("start of the cells", model.describe_initialisation()),
         ("versions", versions()),
         ("machine", machine(str(model.torch_device()))),
     ]
