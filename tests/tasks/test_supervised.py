@@ -79,7 +79,8 @@ def test_a_run_of_an_own_cell_asks_for_it(tmp_path) -> None:
 
 
 def test_arguments_are_those_of_scikit_learn() -> None:
-    model = clone(Toy(hidden_size=5, cell="gru"))
+    model = clone(Toy("gru", hidden_size=5))
+    assert model.cell == "gru"
     assert model.get_params()["hidden_size"] == 5
     assert model.set_params(width=2).width == 2
     assert "hidden_size=5" in repr(model)

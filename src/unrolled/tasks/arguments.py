@@ -30,6 +30,7 @@ def argument(
     among: Collection[str] | None = None,
     kind: Any = None,
     metavar: str | None = None,
+    positional: bool = False,
 ) -> Any:
     """A field that is an argument and an option.
 
@@ -41,6 +42,7 @@ def argument(
         among: one of these names.
         kind: type of the option, where the argument takes more than the command line can say.
         metavar: what stands for the value in the help.
+        positional: whether it may be given without its name.
     """
     told = {
         "help": f"{help.rstrip('.')}: {', '.join(among)}." if among else help,
@@ -50,7 +52,7 @@ def argument(
         "kind": kind,
         "metavar": metavar,
     }
-    return field(default=default, metadata={_KEY: told})
+    return field(default=default, kw_only=not positional, metadata={_KEY: told})
 
 
 def arguments_of(kind: type) -> Iterator[tuple[Field[Any], dict[str, Any]]]:

@@ -55,7 +55,7 @@ class Estimator(BaseEstimator):
 
     task: ClassVar[str]
 
-    cell: Any = argument("lstm", f"One of {', '.join(BY_NAME)}.", kind=str)
+    cell: Any = argument("lstm", f"One of {', '.join(BY_NAME)}.", kind=str, positional=True)
     hidden_size: int | None = argument(None, f"Of each layer. {BY_DATA}", whole=1)
     num_layers: int | None = argument(None, f"On top of one another. {BY_DATA}", whole=1)
     dropout: float | None = argument(None, f"Before the last layer. {BY_DATA}", below=1.0)
