@@ -1,6 +1,8 @@
 """What all tasks share that learn from samples, each with what belongs to it.
 
 model.py       SupervisedEstimator: fit, evaluate, save; a task fills in its hooks
+protocols.py   what a task defines: Data, Coding, Encoded, Baselines
+batches.py     batches of training, resumable
 scores.py      Metric and Evaluation: the model beside its baselines
 parts.py       which part of the data is learned from, validated on, tested on
 saving.py      run folders
@@ -16,8 +18,9 @@ from .commands import (
     train_and_report,
     tune_and_report,
 )
-from .model import Baselines, Coding, Data, Encoded, Fitted, SupervisedEstimator
+from .model import SupervisedEstimator
 from .parts import TEST, VALIDATION, Test
+from .protocols import Baselines, Batch, Coding, Data, Encoded, Fitted
 from .report import Parts
 from .scores import MODEL, Evaluation, Metric, Scores
 
@@ -26,6 +29,7 @@ __all__ = [
     "TEST",
     "VALIDATION",
     "Baselines",
+    "Batch",
     "Coding",
     "Data",
     "Encoded",

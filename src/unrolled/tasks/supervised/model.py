@@ -11,10 +11,10 @@ Shapes: N samples, B batch.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -30,101 +30,15 @@ from ..batching import Bucketed, in_order
 from ..console import Column
 from ..estimator import Estimator
 from ..learning import Job, Listener, carry_out, few_threads
+from .batches import TrainingBatches
 from .parts import VALIDATION, held_out
+from .protocols import Batch, Fitted
 from .scores import MODEL, Evaluation, Metric, Scores
 
-Batch = dict[str, Tensor]
 # Samples that a run keeps to be looked into.
 EXAMPLES = 8
 # Layers up to this size compute faster in one thread.
 SMALL = 64
-
-
-class Data(Protocol):
-    """Samples as they were read."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def findings(self) -> tuple[Finding, ...]: ...
-    def __len__(self) -> int: ...
-    def summary(self) -> str: ...
-
-
-class Coding(Protocol):
-    """All that a network must know of its data: vocabularies, classes, scales."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        ...
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any], /) -> Self:
-        """From `to_dict`."""
-        ...
-
-    def summary(self) -> Iterable[tuple[str, str]]:
-        """Lines for the console: a word, and what it is about."""
-        ...
-
-
-class Encoded(Protocol):
-    """Samples as tensors.
-
-    Attributes:
-        lengths: steps of each sample, by which batches are made, [N].
-    """
-
-    @property
-    def lengths(self) -> np.ndarray: ...
-    def batch(self, places: Sequence[int]) -> Batch:
-        """Some samples side by side, padded, on the CPU."""
-        ...
-
-
-class Baselines(Protocol):
-    """What a model is compared with; it stands beside every evaluation."""
-
-    def scores(self, data: Any, /) -> Scores:
-        """By baseline, by metric."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it, but for the tensors."""
-        ...
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """What is better kept as tensors."""
-        ...
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any], tensors: dict[str, Tensor], /) -> Self:
-        """From `to_dict` and `tensors`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What training leaves.
-
-    Attributes:
-        coding: what is known of the data.
-        plan: sizes and rates.
-        network: trained.
-        baselines: fitted to the same data.
-        data: the name of the data.
-        reading: arguments with which further data are read in the same way.
-        examples: a batch of held-out samples, for `inspect`.
-    """
-
-    coding: Any
-    plan: Any
-    network: nn.Module
-    baselines: Any
-    data: str
-    reading: dict[str, Any]
-    examples: Batch
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -442,43 +356,3 @@ class SupervisedEstimator(Estimator):
 
     def _keep(self, model: nn.Module) -> None:
         self.fitted_ = replace(self.fitted_, network=model)
-
-
-class TrainingBatches:
-    """Batches of encoded samples, with noise, on the machine's device.
-
-    The noise of an update is a function of the seed and the number of the update.
-    """
-
-    def __init__(
-        self,
-        encoded: Any,
-        drawn: Bucketed,
-        augment: Callable[[Batch, np.random.Generator], Batch],
-        seed: int,
-        machine: Machine,
-    ):
-        self.encoded, self.drawn, self.augment = encoded, drawn, augment
-        self.seed, self.machine, self.done = seed, machine, 0
-
-    def __len__(self) -> int:
-        return len(self.drawn)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self
-
-    def __next__(self) -> Batch:
-        batch = self.encoded.batch(next(self.drawn).indices.tolist())
-        generator = np.random.default_rng((self.seed, self.machine.rank, self.done))
-        self.done += 1
-        batch = self.augment(batch, generator)
-        return {name: tensor.to(self.machine.device) for name, tensor in batch.items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far it is."""
-        return {**self.drawn.state_dict(), "done": self.done}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another one was, made with the same arguments."""
-        self.done = int(state["done"])
-        self.drawn.load_state_dict({name: v for name, v in state.items() if name != "done"})

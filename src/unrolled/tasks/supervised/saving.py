@@ -22,7 +22,8 @@ from ...files import write_json, write_tensors
 from ...training import Optimisation
 from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors, whole_run
 from ..training import purpose_of
-from .model import Fitted, SupervisedEstimator
+from .model import SupervisedEstimator
+from .protocols import Fitted
 
 E = TypeVar("E", bound=SupervisedEstimator)
 BASELINES, EXAMPLES = "baselines.safetensors", "examples.safetensors"
