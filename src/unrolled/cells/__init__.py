@@ -29,6 +29,7 @@
 | Leaky | leaky | a continuous-time network in Euler steps | Funahashi and Nakamura 1993 |
 | LTC | ltc | liquid time constants, a fused Euler solver | Hasani et al. 2021 |
 | CfC | cfc | a liquid network in closed form | Hasani et al. 2022 |
+| PNLSS | pnlss | a linear recurrence and a polynomial beside it | Paduart et al. 2010 |
 | EchoState | echo-state | a random reservoir that is not trained | Jaeger 2001 |
 """
 
@@ -57,6 +58,7 @@ from .min_gru import MinGRU
 from .min_lstm import MinLSTM
 from .mogrifier_lstm import MogrifierLSTM
 from .peephole_lstm import PeepholeLSTM
+from .pnlss import PNLSS
 from .qrnn import QRNN
 from .ran import RAN
 from .scrn import SCRN
@@ -88,6 +90,7 @@ BY_NAME: dict[str, type[Cell]] = {
     "min-lstm": MinLSTM,
     "mogrifier-lstm": MogrifierLSTM,
     "peephole-lstm": PeepholeLSTM,
+    "pnlss": PNLSS,
     "qrnn": QRNN,
     "ran": RAN,
     "scrn": SCRN,
@@ -105,6 +108,7 @@ __all__ = [
     "LSTM",
     "LTC",
     "MGU",
+    "PNLSS",
     "QRNN",
     "RAN",
     "SCRN",

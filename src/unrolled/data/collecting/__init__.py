@@ -6,4 +6,8 @@ tables.py    rows of a table, or groups of rows, to samples
 folders.py   files and folders that are named after their class
 ts.py        the .ts format of collections of numeric sequences
 numbers.py   numeric sequences without gaps
+
+Those of `read_system`.
+
+experiments.py  tables of samples in time to records; sampling.py: whether times are even
 """

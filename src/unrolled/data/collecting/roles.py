@@ -86,7 +86,7 @@ def kind_of(columns: Columns, asked: Asked) -> str:
     numbers = [name for name in free if columns.kind(name) == "number"]
     many = [name for name in texts if not _few_values(columns, name)]
     lone = [] if asked.labelled else texts
-    if any(length_of(columns, name) > _LONG for name in texts):
+    if any(length_of(columns, name) > _LONG for name in texts) or (texts and not numbers):
         return "text"
     if (many or lone) and len(numbers) <= len(texts):
         return "text"

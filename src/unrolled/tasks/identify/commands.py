@@ -1,0 +1,199 @@
+"""System identification on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ...data.errors import DataError
+from ...data.systems import SystemData
+from ...files import write_text
+from ...report.numbers import counted
+from ..console import Console
+from ..inspection import Subject
+from ..options import Run, takes
+from ..running import check_running
+from ..supervised import (
+    TEST,
+    check_and_tell,
+    evaluate_and_tell,
+    inspect_run,
+    tell_findings,
+    train_and_report,
+    tune_and_report,
+)
+from ..training import Optimising, Running
+from ..tuning import Searching
+from .demo import oscillator
+from .measures import stretch_of
+from .model import SystemIdentifier
+from .options import ReadingSystem
+from .predicting import beyond_training
+from .report import IdentifyParts
+from .show import show
+
+Source = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA...", help="Tables (CSV, TSV, blanks, .mat, Parquet), or a folder."
+    ),
+]
+Table = Annotated[str, typer.Argument(help="A table of inputs, as in training.")]
+Test = Annotated[
+    str, typer.Option(help="To test on: a share, the last one, rows 0:40000, a file; 0 for none.")
+]
+Rows = Annotated[str, typer.Option(help="Of the data, from:to. Default all.", show_default=False)]
+
+
+def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
+    """Add the task to `unrolled train`, `unrolled tune` and `unrolled check`."""
+    train_app.command("identify", help="Learn a dynamical system from inputs and outputs.")(train)
+    tune_app.command("identify", help="Search for a better model of a dynamical system.")(tune)
+    check_app.command("identify", help="What records hold, and how they become numbers.")(check)
+
+
+@takes(ReadingSystem, SystemIdentifier, Optimising, Running)
+def train(
+    source: Source,
+    reading: ReadingSystem,
+    model: SystemIdentifier,
+    optimising: Optimising,
+    running: Running,
+    test: Test = TEST,
+) -> None:
+    """Train a model of a system, test it beside linear ones, and leave a run folder."""
+    check_running(running)
+    model.optimisation = optimising.optimisation(model.optimisation)
+    train_and_report(model, reading.read(source), test, running, IdentifyParts())
+
+
+@takes(ReadingSystem, SystemIdentifier, Searching, Optimising, Running)
+def tune(
+    source: Source,
+    reading: ReadingSystem,
+    model: SystemIdentifier,
+    searching: Searching,
+    optimising: Optimising,
+    running: Running,
+    test: Test = TEST,
+) -> None:
+    """Search sizes and rates on the validation part, then train with the best and test."""
+    check_running(running)
+    model.optimisation = optimising.optimisation(model.optimisation)
+    data = reading.read(source)
+    tune_and_report(model, data, test, searching, running, IdentifyParts())
+
+
+@takes(ReadingSystem, SystemIdentifier)
+def check(
+    source: Source,
+    reading: ReadingSystem,
+    model: SystemIdentifier,
+    shown: Annotated[
+        bool, typer.Option("--show", help="Show samples, standardised values, and windows.")
+    ] = False,
+) -> None:
+    """Read records and say what was found; nothing is trained or written."""
+    model.check_arguments()
+    data = reading.read(source)
+    coding, learned = check_and_tell(model, data)
+    if shown:
+        show(Console(), coding, learned, model.planned(data))
+
+
+def predict(
+    run: Run,
+    source: Table,
+    output: Annotated[str, typer.Option(help="A .csv to write; default to the terminal.")] = "",
+    rows: Rows = "",
+    one_step: Annotated[
+        bool, typer.Option("--one-step", help="One step ahead, from measured outputs before.")
+    ] = False,
+) -> None:
+    """Simulate the output for a table of inputs, free running, as CSV."""
+    if output and not output.lower().endswith(".csv"):
+        raise ValueError(f"--output must end in .csv, got {output}")
+    model = SystemIdentifier.load(run)
+    read = model.read_again if one_step else model.without_outputs
+    data = _part(read(source), rows)
+    tell_findings(f for f in (*data.findings, *beyond_training(model, data)) if f.kind != "found")
+    found = model.predictions(data)
+    told = found.one_step if one_step else found.simulated
+    assert told is not None, "measured outputs are read where one step is asked for"
+    text = table(data, told, model.fitted_.coding.outputs)
+    if output:
+        write_text(Path(output), text)
+        typer.echo(f"{output}: {counted(len(data), 'sample')}")
+    else:
+        sys.stdout.write(text)
+
+
+def table(data: SystemData, found: Sequence[np.ndarray], outputs: tuple[str, ...]) -> str:
+    """Predictions as CSV: experiment, if there are several, row, and the outputs."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    several = any(record.experiment for record in data)
+    writer.writerow(["experiment"] * several + ["row", *outputs])
+    writer.writerows(_lines(data, found, several))
+    return written.getvalue()
+
+
+def _lines(
+    data: SystemData, found: Sequence[np.ndarray], several: bool
+) -> Iterator[list[str | int]]:
+    for record, values in zip(data, found, strict=True):
+        for row, numbers in enumerate(values.tolist(), start=record.row):
+            name: list[str | int] = [record.experiment] if several else []
+            yield [*name, row, *(f"{number:.9g}" for number in numbers)]
+
+
+def evaluate(
+    run: Run,
+    source: Table,
+    rows: Rows = "",
+    stretches: Annotated[
+        str, typer.Option(help="Rows that are scored on their own too: 0:25000,25000:40000.")
+    ] = "",
+    washout: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="First samples of records that do not count. Default as trained.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Score the model on measured outputs, beside linear ones."""
+    model = SystemIdentifier.load(run)
+    model.stretches = stretches
+    model.washout = model.washout if washout is None else washout
+    evaluate_and_tell(model, _part(model.read_again(source), rows))
+
+
+def _part(data: SystemData, rows: str) -> SystemData:
+    if not rows:
+        return data
+    wanted = stretch_of(rows, "rows")
+    part = data.between(wanted.first, wanted.stop)
+    if not len(part):
+        raise DataError(f"--rows {rows} takes none: {data.name} has {data.rows()}")
+    return part
+
+
+def inspect(run: Path) -> Subject:
+    """Show what a run folder holds, and give what there is to look into."""
+    return inspect_run(run, SystemIdentifier.load(run))
+
+
+def demo(output: Path, quiet: bool) -> None:
+    """Train on an oscillator with a stiffening spring, which is simulated here."""
+    running = Running(output=output, quiet=quiet)
+    model = SystemIdentifier(updates=1500, epochs=10)
+    train_and_report(model, oscillator(), TEST, running, IdentifyParts())

@@ -1,0 +1,50 @@
+"""How a system's data are read from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from ...data.systems import SystemData, read_system
+
+
+@dataclass
+class ReadingSystem:
+    """Columns of a table."""
+
+    inputs: Annotated[
+        str, typer.Option(help="Columns of inputs, A,B. Default by name.", show_default=False)
+    ] = ""
+    outputs: Annotated[
+        str, typer.Option(help="Columns of outputs, A,B. Default by name.", show_default=False)
+    ] = ""
+    time: Annotated[
+        str, typer.Option(help="Column of times. Default by name.", show_default=False)
+    ] = ""
+    experiment: Annotated[
+        str,
+        typer.Option(
+            help="Column that tells experiments apart. Default by name.", show_default=False
+        ),
+    ] = ""
+    header: Annotated[
+        bool | None,
+        typer.Option(help="Whether a first line names columns. Default found.", show_default=False),
+    ] = None
+
+    def read(self, sources: list[str]) -> SystemData:
+        """The records of a file, or of several."""
+        return read_system(
+            sources[0] if len(sources) == 1 else sources,
+            _split(self.inputs),
+            _split(self.outputs),
+            time=self.time or None,
+            experiment=self.experiment or None,
+            header=self.header,
+        )
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
