@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from data.sounds import TONE, labels, refusal, texts, tone, wav
+from unrolled.data import DataError, recordings_of
 from unrolled.data.audio import read_audio, resampled
 
 
@@ -220,3 +221,95 @@ def test_summary(make):
         "digits  3 recordings, 0.10 .. 0.25 s, 8,000 Hz; "
         "left out 1 file other than recordings (.txt)"
     )
+
+
+class TestParts:
+    def test_a_share_of_every_label(self, make):
+        files = {f"{label}_a_{take}.wav": TONE for label in "xyz" for take in range(10)}
+        data = read_audio(make(files))
+        rest, part = data.split(0.2, seed=1)
+        assert [r.label for r in part] == [*"xxyyzz"]
+        assert sorted([*labels(rest), *labels(part)]) == sorted(labels(data))
+        assert labels(data.split(0.2, seed=1)[1]) == labels(part)
+        assert any(labels(data.split(0.2, seed)[1]) != labels(part) for seed in range(5))
+
+    def test_a_label_of_one_recording_stays_in_the_first_part(self, make):
+        files = {f"{label}_a_{k}.wav": TONE for label in "xy" for k in range(5)}
+        data = read_audio(make({**files, "z_a_1.wav": TONE}))
+        assert all("z" in data.split(0.4, seed)[0].labels for seed in range(20))
+
+    def test_transcripts_that_come_once_are_drawn_as_they_are(self, make):
+        rows = [f"{k}.wav,sentence {k}" for k in range(10)]
+        table = "\n".join(["file,transcript", *rows])
+        data = read_audio(make({f"{k}.wav": TONE for k in range(10)} | {"t.csv": table}))
+        assert len(data.split(0.3)[1]) == 3
+
+    def test_empty_parts_and_places(self, make):
+        data = read_audio(make({"a.wav": TONE, "b.wav": TONE}), None)
+        with pytest.raises(DataError, match=r"0\.1 of the 2 recordings of clips leaves one part"):
+            data.split(0.1)
+        assert list(labels(data.select([1]))) == ["b.wav"]
+
+    def test_another_rate(self, make):
+        data = read_audio(make({"a.wav": wav(tone(rate=16000), 16000)}), None)
+        assert data.at(16000) is data
+        slower = data.at(8000)
+        assert (slower.rate, len(slower[0].samples)) == (8000, 800)
+        assert slower.reading["rate"] == 8000
+        assert texts(slower, "repaired") == ["resampled 1 recording from 16,000 to 8,000 Hz"]
+
+
+class TestReadingAgain:
+    @pytest.mark.parametrize(
+        ("files", "asked", "again"),
+        [
+            (
+                {"0_a_1.wav": TONE, "0_a_2.wav": TONE, "1_a_1.wav": TONE},
+                "auto",
+                "{label}_{speaker}_{take}",
+            ),
+            ({"x/1.wav": TONE, "x/2.wav": TONE, "y/1.wav": TONE}, "auto", "folder"),
+            ({"x/1.wav": TONE}, "folder", "folder"),
+            ({"x-1.wav": TONE}, "{label}-*", "{label}-*"),
+            ({"a.wav": TONE, "t.csv": "file,label\na,x"}, "t.csv", "auto"),
+            ({"a.wav": TONE}, None, None),
+            ({"a.wav": TONE}, "auto", "auto"),
+        ],
+    )
+    def test_what_was_found_is_said_again(self, make, files, asked, again):
+        data = read_audio(make(files), asked)
+        assert data.reading == {"labels": again, "rate": 8000}
+        assert labels(read_audio(make(files), **data.reading)) == labels(data)
+
+
+def test_the_table_of_labels_is_not_left_out(make):
+    files = {"a.wav": TONE, "b.wav": TONE, "t.csv": "file,label\na,x\nb,y"}
+    assert texts(read_audio(make(files)), "ignored") == []
+    left = texts(read_audio(make({**files, "more.csv": "x"})), "ignored")
+    assert left == ["left out 1 file other than recordings (.csv)"]
+
+
+class TestInMemory:
+    def test_samples_labels_and_names(self):
+        data = recordings_of([tone(), np.array([0, 32767], np.int16)], 8000, ["x", 1])
+        assert labels(data) == {"0": "x", "1": "1"}
+        assert data.role == "label"
+        np.testing.assert_array_equal(data[1].samples, np.float32([0, 1]))
+        assert data[0].samples.dtype == np.float32
+        assert recordings_of([tone()], 8000, ["a b"], transcripts=True).role == "transcript"
+        assert recordings_of([tone()], 8000).role == ""
+
+    @pytest.mark.parametrize(
+        ("samples", "given", "words"),
+        [
+            ([], None, "there are 0 samples"),
+            ([tone()], ["a", "b"], "there are 1 samples and 2 labels"),
+            ([tone(), np.zeros((5, 2))], None, r"samples\[1\] must be \[N\] numbers .* \[5, 2\]"),
+            ([np.zeros(0)], None, "must be"),
+            ([np.array(["a"])], None, "must be"),
+            ([np.array([0.0, np.nan])], None, r"samples\[0\] holds numbers that are not finite"),
+        ],
+    )
+    def test_what_is_no_recording(self, samples, given, words):
+        with pytest.raises(DataError, match=words):
+            recordings_of(samples, 8000, given)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.audio import Recording
+from unrolled.data.recordings import Recording
 from unrolled.tasks.speech.features import LogMel, mel_filters
 
 # librosa 0.11.0: fb = filters.mel(sr=8000, n_fft=256, n_mels=40, fmin=60, fmax=3900, htk=True,

@@ -10,18 +10,21 @@ text.py        read_text; vocabulary.py: tokens, ids and back; coders.py: how
 samples.py     read_samples: labelled texts and sequences; collecting/: from which files
 pairs.py       read_pairs: a sequence and its translation
 tagged.py      read_tagged: words and their tags; tagging/: the formats
-audio.py       read_audio: recordings; audio_labels.py: what was said
+audio.py       read_audio: recordings; audio_labels.py: what was said; recordings.py: in memory
+systems.py     read_system: inputs and outputs of a dynamical system
 errors.py      DataError: one clear line for bad input
 """
 
-from .audio import Recordings, read_audio
+from .audio import read_audio
 from .calendar import calendar_features
 from .errors import DataError
 from .frequency import Frequency
 from .pairs import Pair, Pairs, read_pairs
+from .recordings import Recording, Recordings, recordings_of
 from .samples import Sample, Samples, read_samples, samples_of, without_accents
 from .season import detect_season
 from .series import Finding, Schema, Series, SeriesSet
+from .systems import Record, SystemData, read_system, system_of
 from .table import read_series
 from .tagged import TaggedSentences, read_tagged
 from .text import Text, read_text
@@ -33,12 +36,15 @@ __all__ = [
     "Frequency",
     "Pair",
     "Pairs",
+    "Record",
+    "Recording",
     "Recordings",
     "Sample",
     "Samples",
     "Schema",
     "Series",
     "SeriesSet",
+    "SystemData",
     "TaggedSentences",
     "Text",
     "Vocabulary",
@@ -48,8 +54,11 @@ __all__ = [
     "read_pairs",
     "read_samples",
     "read_series",
+    "read_system",
     "read_tagged",
     "read_text",
+    "recordings_of",
     "samples_of",
+    "system_of",
     "without_accents",
 ]

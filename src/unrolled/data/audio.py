@@ -6,21 +6,15 @@ said in `Recordings.findings`, with names and counts. Files of a zip are read in
 is unpacked, so no name in it can reach another place on the disk.
 
 Shapes: N samples of a recording.
-
-References:
-    Crochiere and Rabiner, "Multirate digital signal processing", Prentice-Hall, 1983
-        (resampling by a rational factor).
 """
 
 import io
-import math
 import os
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -30,100 +24,15 @@ from ..naming import nearest
 from .audio_labels import AUTO, Label, Labels, find_labels
 from .errors import DataError
 from .reading.notes import Notes, listed
+from .recordings import Recording, Recordings, number_of, resampled
 from .series import Finding
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 # A recording that moves by less than this, three steps of 16 bits, holds no sound.
 SILENCE = 1e-4
-_MOST_IN_SUMMARY = 4
 _UNKNOWN_SIZE = 2**31 - 2**16
 
 Read = Callable[[], bytes]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One recording.
-
-    Attributes:
-        name: path inside the folder or zip, "yes/bob_1.wav".
-        samples: [N], float32, one channel, N at least 1.
-        rate: samples a second.
-        label: class or transcript; None where there is none.
-        groups: what else the file name or table says, such as {"speaker": "bob"}.
-    """
-
-    name: str
-    samples: np.ndarray = field(repr=False)
-    rate: int
-    label: str | None = None
-    groups: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / self.rate
-
-
-@dataclass(frozen=True, repr=False)
-class Recordings:
-    """Recordings of one sample rate, in the order of their names.
-
-    Attributes:
-        recordings: at least one.
-        role: what the labels are: "label" (a class), "transcript", or "" where there are none.
-        name: of the folder or zip.
-        findings: everything that was inferred, repaired or left out.
-    """
-
-    recordings: tuple[Recording, ...]
-    role: str = ""
-    name: str = "recordings"
-    findings: tuple[Finding, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self.recordings)
-
-    def __getitem__(self, place: int) -> Recording:
-        return self.recordings[place]
-
-    def __repr__(self) -> str:
-        return f"Recordings({self.summary()})"
-
-    @property
-    def rate(self) -> int:
-        """Samples a second, of all of them."""
-        return self.recordings[0].rate
-
-    @property
-    def labels(self) -> list[str]:
-        """The different labels, sorted."""
-        return sorted({r.label for r in self.recordings if r.label is not None})
-
-    def where(self, keep: Callable[[Recording], bool]) -> "Recordings":
-        """Those that `keep` says True of: `data.where(lambda r: int(r.groups["take"]) < 5)`.
-
-        Raises:
-            DataError: if there is none.
-        """
-        kept = tuple(recording for recording in self.recordings if keep(recording))
-        if not kept:
-            raise DataError(f"{self.name} has no recording of the kind that was asked for")
-        return replace(self, recordings=kept)
-
-    def summary(self) -> str:
-        """One line: how many, how long, of what rate; and what was repaired."""
-        seconds = [recording.seconds for recording in self.recordings]
-        length = f"{min(seconds):.2f} .. {max(seconds):.2f} s"
-        labels = f", {_count(self.labels, self.role)}" if self.role else ""
-        told = [finding.text for finding in self.findings if finding.kind != "found"]
-        rest = len(told) - _MOST_IN_SUMMARY
-        more = f" and {rest} more findings" if rest > 0 else ""
-        repairs = "; ".join(told[:_MOST_IN_SUMMARY]) or "nothing to repair"
-        counted = _count(self.recordings, "recording")
-        return f"{self.name}  {counted}, {length}, {self.rate:,} Hz{labels}; {repairs}{more}"
 
 
 def read_audio(
@@ -160,6 +69,7 @@ def read_audio(
     with _opened(path) as files:
         sounds = _sounds(files, path, notes)
         found = find_labels(files, sounds, labels, notes)
+        _note_others(set(files) - {*sounds, found.table}, notes)
         wanted = _labelled(sounds, found, notes)
         raw = _decoded({sound: files[sound] for sound in wanted}, notes)
     if not raw:
@@ -167,7 +77,8 @@ def read_audio(
     recordings = _of_one_rate(raw, found.by_name, rate, notes)
     silent = [r.name for r in recordings if np.ptp(r.samples) < SILENCE]
     _note(notes, "warning", silent, "{} silent throughout")
-    return Recordings(tuple(recordings), found.role, name or path.stem, tuple(notes))
+    reading = {"labels": found.again, "rate": recordings[0].rate}
+    return Recordings(tuple(recordings), found.role, name or path.stem, tuple(notes), reading)
 
 
 @contextmanager
@@ -204,16 +115,22 @@ def _sounds(files: dict[str, Read], path: Path, notes: Notes) -> list[str]:
     for name in hidden:
         del files[name]
     sounds = [name for name in files if _suffix(name) in SUFFIXES]
-    others = Counter(_suffix(name) or "no ending" for name in files if name not in set(sounds))
     if not sounds:
-        there = f"its files end in {listed(sorted(others))}" if others else "it is empty"
+        there = f"its files end in {_endings(files)}" if files else "it is empty"
         wanted = ", ".join(SUFFIXES)
         raise DataError(f"{path} has no sound files ({wanted}); {there}")
     _note(notes, "ignored", hidden, "left out {}, hidden", "file")
-    if others:
-        text = f"left out {_count(range(others.total()), 'file')} other than recordings"
-        notes.append(Finding("ignored", f"{text} ({listed(sorted(others))})", others.total()))
     return sounds
+
+
+def _note_others(others: Collection[str], notes: Notes) -> None:
+    if others:
+        text = f"left out {number_of(others, 'file')} other than recordings ({_endings(others)})"
+        notes.append(Finding("ignored", text, len(others)))
+
+
+def _endings(names: Iterable[str]) -> str:
+    return listed(sorted({_suffix(name) or "no ending" for name in names}))
 
 
 def _is_hidden(name: str) -> bool:
@@ -307,27 +224,10 @@ def _of_one_rate(
     ]
 
 
-def resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Samples [N] at another rate, [ceil(N * wanted / rate)], float32.
-
-    Frequencies above half of the lower rate are removed, not folded.
-    """
-    if rate == wanted:
-        return samples
-    from scipy.signal import resample_poly
-
-    common = math.gcd(rate, wanted)
-    return resample_poly(samples, wanted // common, rate // common).astype(np.float32)
-
-
 def _note(
     notes: Notes, kind: str, names: Sequence[str], text: str, what: str = "recording"
 ) -> None:
     """A finding about named files, where there are any; `{}` is where their count goes."""
     if names:
-        text = text.replace("{}", _count(names, what))
+        text = text.replace("{}", number_of(names, what))
         notes.append(Finding(kind, f"{text}: {listed(names)}", len(names)))
-
-
-def _count(things: Sequence[object], what: str) -> str:
-    return f"{len(things):,} {what}" + ("" if len(things) == 1 else "s")

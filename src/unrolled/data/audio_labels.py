@@ -23,6 +23,7 @@ AUTO = "auto"
 FOLDER = "folder"
 ROLES = ("label", "transcript")
 COMMON_PATTERN = "{label}_{speaker}_{take}"
+_FOLDER_PATTERN = "{label}/*"
 # Other names that published tables use for the three columns.
 _FILE_COLUMNS = ("file", "filename", "file_name", "path")
 _ROLE_COLUMNS = {
@@ -46,10 +47,18 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels by file name; `role` is "label", "transcript", or "" where there are none."""
+    """Labels by file name.
+
+    Attributes:
+        role: "label", "transcript", or "" where there are none.
+        again: the argument that finds those of other recordings in the same way.
+        table: the file that they come from; "" where they come from names.
+    """
 
     role: str = ""
     by_name: dict[str, Label] = field(default_factory=dict)
+    again: str | None = None
+    table: str = ""
 
 
 def find_labels(
@@ -70,7 +79,7 @@ def find_labels(
         return _inferred(files, sounds, notes)
     text = os.fspath(wanted)
     if text == FOLDER:
-        return _some(_by_pattern(sounds, "{label}/*"), "no recording lies in a sub-folder")
+        return _some(_by_pattern(sounds, _FOLDER_PATTERN), "no recording lies in a sub-folder")
     if "{" in text:
         labels = _by_pattern(sounds, text)
         return _some(labels, f"no file name follows {text!r}; the first is {sounds[0]!r}")
@@ -95,7 +104,7 @@ def _inferred(
     if usable:
         labels = _by_table(rows[usable[0]], usable[0], sounds, notes)
         return _said(_some(labels, f"{usable[0]} names none of the recordings"), usable[0], notes)
-    labels = _by_pattern(sounds, "{label}/*")
+    labels = _by_pattern(sounds, _FOLDER_PATTERN)
     if len(labels.by_name) == len(sounds) and _repeat(labels):
         return _said(labels, "the folder names", notes)
     labels = _by_pattern(sounds, COMMON_PATTERN)
@@ -103,7 +112,7 @@ def _inferred(
     if len(takes) == len(sounds) and all(map(str.isdigit, takes)) and _repeat(labels):
         return _said(labels, f"file names {COMMON_PATTERN}", notes)
     notes.found("no labels")
-    return Labels()
+    return Labels(again=AUTO)
 
 
 def _repeat(labels: Labels) -> bool:
@@ -129,7 +138,7 @@ def _by_pattern(sounds: Sequence[str], pattern: str) -> Labels:
         if match:
             groups = match.groupdict()
             by_name[name] = Label(groups.pop(role), groups)
-    return Labels(role, by_name)
+    return Labels(role, by_name, FOLDER if pattern == _FOLDER_PATTERN else pattern)
 
 
 def _compiled(pattern: str) -> tuple[re.Pattern[str], str]:
@@ -232,7 +241,8 @@ def _by_table(
         if names:
             text = f"rows of {table} with {problem}: {len(names):,} ({listed(names)})"
             notes.append(Finding(kind, text, len(names)))
-    return Labels(role, by_name)
+    # Other recordings have a table of their own.
+    return Labels(role, by_name, AUTO, table)
 
 
 def _places(sounds: Sequence[str]) -> dict[str, str]:

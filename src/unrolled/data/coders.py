@@ -2,6 +2,7 @@
 
     Characters   every Unicode code point is a token
     Words        words, numbers, line ends, and every other character alone
+    Symbols      what blanks part, whole: phonemes ("K AE1 T"), glosses, note names
     Subwords     byte-pair encoding over the bytes of UTF-8
 
 Words are runs of letters, their combining marks, digits and inner apostrophes ("don't"); numbers
@@ -92,6 +93,19 @@ class Words:
 
     def decode(self, ids: np.ndarray) -> str:
         return join(self.tokens[k] for k in map(int, ids))
+
+
+class Symbols(Words):
+    """What stands between blanks, by its id; the arguments are those of `Characters`."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return text.split()
+
+    def encode(self, text: str) -> np.ndarray:
+        return np.array([self.ids.get(s, self.unknown) for s in text.split()], dtype=np.int64)
+
+    def decode(self, ids: np.ndarray) -> str:
+        return " ".join(self.tokens[k] for k in map(int, ids))
 
 
 class Subwords:

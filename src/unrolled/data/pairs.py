@@ -10,7 +10,7 @@ One source may have several targets: they are its references, of which any is ri
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,19 @@ class Pair:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pairs:
-    """Pairs in the order of their source, with everything that was found while reading them."""
+    """Pairs in the order of their source, with everything that was found while reading them.
+
+    Attributes:
+        pairs, name: themselves, and what they are called.
+        findings: what was noticed.
+        reading: arguments with which `read_pairs` reads another source in the same way; JSON
+            holds them.
+    """
 
     pairs: tuple[Pair, ...]
     name: str = "pairs"
     findings: tuple[Finding, ...] = ()
+    reading: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -189,7 +197,8 @@ def read_pairs(
     if not kept:
         raise DataError("the source holds no pair with content on both sides")
     called = name or (Path(source).name if isinstance(source, str | os.PathLike) else "pairs")
-    return Pairs(tuple(kept), called, tuple(notes))
+    reading = {"columns": columns, "header": header, "quotes": quotes, "stress": stress}
+    return Pairs(tuple(kept), called, tuple(notes), reading)
 
 
 def _once(pairs: list[Pair], unique: bool, notes: Any) -> list[Pair]:

@@ -3,6 +3,7 @@
     characters   every Unicode code point is a token
     words        words, numbers, line ends, and every other character alone; white space apart
                  from line ends is not kept, and decoded text has blanks where one writes them
+    symbols      what blanks part, whole: phonemes, glosses
     subwords     byte-pair encoding over the bytes of UTF-8, so that no text is unknown
 
 `coders.py` says what each does in detail. Words need blanks between them: for Chinese or Thai
@@ -25,14 +26,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..naming import one_of
-from .coders import Characters, Coder, Merges, Subwords, Words, learn_subwords, words
+from .coders import Characters, Coder, Merges, Subwords, Symbols, Words, learn_subwords, words
 from .errors import DataError
 from .reading.notes import listed
 from .series import Finding
 from .text import Text
 
-KINDS = ("characters", "words", "subwords")
+KINDS = ("characters", "words", "symbols", "subwords")
 PADDING, BEGIN, END, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
+_CODERS = {"characters": Characters, "words": Words, "symbols": Symbols}
 # Tokens where `most` leaves the number of subwords open.
 _SUBWORDS = 4096
 
@@ -109,7 +111,7 @@ class Vocabulary:
     Made by `Vocabulary.learn`, kept as JSON by `to_dict`.
 
     Args:
-        kind: "characters", "words" or "subwords".
+        kind: "characters", "words", "symbols" or "subwords".
         tokens: all of them, at the place of their ids.
         specials: the first of the tokens, which no text contains.
         lower: whether capital letters are read as small ones.
@@ -151,7 +153,7 @@ class Vocabulary:
 
         Args:
             texts: a `Text`, a string, or several.
-            kind: "characters", "words" or "subwords".
+            kind: "characters", "words", "symbols" or "subwords".
             least: how often a token must be seen to be kept (subwords: a pair, to be merged).
             most: tokens in all, special and unknown ones among them; the most frequent are
                 kept. By default all, and 4,096 subwords.
@@ -263,8 +265,7 @@ class Vocabulary:
     def _coder(self) -> Coder:
         if self.unknown is None:
             return Subwords(self.tokens, len(self.specials), self.merges)
-        kind = Characters if self.kind == "characters" else Words
-        return kind(self.tokens, self.unknown)
+        return _CODERS[self.kind](self.tokens, self.unknown)
 
 
 def _documents(texts: Text | str | Iterable[str]) -> list[str]:
@@ -276,7 +277,8 @@ def _documents(texts: Text | str | Iterable[str]) -> list[str]:
 def _counts(kind: str, documents: list[str]) -> Counter[str]:
     if kind == "characters":
         return Counter(chain.from_iterable(documents))
-    return Counter(chain.from_iterable(map(words, documents)))
+    parted = words if kind == "words" else str.split
+    return Counter(chain.from_iterable(map(parted, documents)))
 
 
 def _frequent(

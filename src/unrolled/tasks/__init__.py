@@ -15,8 +15,15 @@ from .runs import RunError, read_config
 
 # The package and the estimator of each task, imported when they are needed.
 TASKS = {
+    "caption": ("unrolled.tasks.caption", "Captioner"),
+    "classify": ("unrolled.tasks.classify", "Classifier"),
     "forecast": ("unrolled.tasks.forecast", "Forecaster"),
+    "identify": ("unrolled.tasks.identify", "SystemIdentifier"),
     "language": ("unrolled.tasks.language", "LanguageModel"),
+    "music": ("unrolled.tasks.music", "MusicModel"),
+    "speech": ("unrolled.tasks.speech", "SpeechRecogniser"),
+    "tag": ("unrolled.tasks.tag", "Tagger"),
+    "translate": ("unrolled.tasks.translate", "Translator"),
 }
 
 __all__ = ["TASKS", "RunError", "commands_of", "estimator_of", "load", "task_of"]

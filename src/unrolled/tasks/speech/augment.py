@@ -51,10 +51,20 @@ class Augment:
         if self.time_mask > 1:
             raise ValueError(f"time_mask is a share of the frames, 0 .. 1, got {self.time_mask!r}")
 
-    def __call__(self, features: Tensor, generator: Generator) -> Tensor:
-        """A changed copy, [T, M] -> [T', M]; T' is T unless time is stretched."""
+    def times(self, strength: float) -> "Augment":
+        """The same changes, `strength` times as large."""
+        scaled = {each.name: strength * getattr(self, each.name) for each in fields(self)}
+        whole = {name: round(scaled[name]) for name in ("band_mask", "roll")}
+        return Augment(**{**scaled, **whole, "time_mask": min(1.0, scaled["time_mask"])})
+
+    def __call__(self, features: Tensor, generator: Generator, least: int = 1) -> Tensor:
+        """A changed copy, [T, M] -> [T', M]; T' is T unless time is stretched.
+
+        Arguments:
+            least: frames that stay, where there are as many.
+        """
         if self.stretch:
-            features = time_stretch(features, self.stretch, generator)
+            features = time_stretch(features, self.stretch, generator, least)
         if self.roll:
             features = band_roll(features, self.roll, generator)
         if self.gain or self.offset or self.noise:
@@ -76,14 +86,15 @@ class Augment:
         return features
 
 
-def time_stretch(features: Tensor, most: float, generator: Generator) -> Tensor:
+def time_stretch(features: Tensor, most: float, generator: Generator, least: int = 1) -> Tensor:
     """Frames left out or repeated, so that T' / T is from 1 / (1 + most) to 1 + most.
 
-    Slower and faster are equally likely: the logarithm of the factor is uniform.
+    Slower and faster are equally likely: the logarithm of the factor is uniform. `least` frames
+    stay, where there are as many.
     """
     limit = math.log1p(most)
     factor = math.exp(limit * (2 * torch.rand((), generator=generator).item() - 1))
-    frames = max(1, round(len(features) * factor))
+    frames = max(1, min(least, len(features)), round(len(features) * factor))
     places = torch.linspace(0, len(features) - 1, frames).round().long()
     return features[places]
 

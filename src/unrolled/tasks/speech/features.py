@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.audio import Recording
+from ...data.recordings import Recording
 
 # In logarithms of power: 12 is 52 dB below the loudest.
 FLOOR = 12.0
