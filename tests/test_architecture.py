@@ -62,7 +62,7 @@ def test_imports_point_one_way() -> None:
 
 def test_importing_loads_no_table_reader_or_plotter() -> None:
     heavy = ["polars", "sklearn", "matplotlib", "narwhals", "typer", "scipy", "pandas"]
-    heavy += ["tokenizers", "soundfile"]
+    heavy += ["tokenizers", "soundfile", "mido", "PIL", "sacrebleu"]
     code = (
         f"import json, sys, unrolled;print(json.dumps([m for m in {heavy!r} if m in sys.modules]))"
     )

@@ -11,6 +11,8 @@ samples.py     read_samples: labelled texts and sequences; collecting/: from whi
 pairs.py       read_pairs: a sequence and its translation
 tagged.py      read_tagged: words and their tags; tagging/: the formats
 audio.py       read_audio: recordings; audio_labels.py: what was said; recordings.py: in memory
+images.py      read_images: images and captions
+rolls.py       read_rolls: piano rolls; midi.py: MIDI files; rolling/: the formats
 systems.py     read_system: inputs and outputs of a dynamical system
 errors.py      DataError: one clear line for bad input
 """
@@ -19,8 +21,11 @@ from .audio import read_audio
 from .calendar import calendar_features
 from .errors import DataError
 from .frequency import Frequency
+from .images import CaptionedImages, images_of, read_images
+from .midi import write_midi
 from .pairs import Pair, Pairs, read_pairs
 from .recordings import Recording, Recordings, recordings_of
+from .rolls import Rolls, read_rolls
 from .samples import Sample, Samples, read_samples, samples_of, without_accents
 from .season import detect_season
 from .series import Finding, Schema, Series, SeriesSet
@@ -31,6 +36,7 @@ from .text import Text, read_text
 from .vocabulary import Vocabulary
 
 __all__ = [
+    "CaptionedImages",
     "DataError",
     "Finding",
     "Frequency",
@@ -39,6 +45,7 @@ __all__ = [
     "Record",
     "Recording",
     "Recordings",
+    "Rolls",
     "Sample",
     "Samples",
     "Schema",
@@ -50,8 +57,11 @@ __all__ = [
     "Vocabulary",
     "calendar_features",
     "detect_season",
+    "images_of",
     "read_audio",
+    "read_images",
     "read_pairs",
+    "read_rolls",
     "read_samples",
     "read_series",
     "read_system",
@@ -61,4 +71,5 @@ __all__ = [
     "samples_of",
     "system_of",
     "without_accents",
+    "write_midi",
 ]

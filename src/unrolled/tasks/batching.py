@@ -28,8 +28,9 @@ from torch.nn.utils.rnn import pad_sequence
 from ..cells.cell import check_size
 from ..training.sampling import check_made_alike
 
-# Batches in a pool. More leave less padding, and batches that are less random.
-_POOL = 50
+# Batches in a pool at most, and pools of an epoch at least as far as there are batches. Larger
+# pools leave less padding, and batches that are less random: the same samples side by side.
+_POOL, _POOLS = 50, 4
 # How many samples of a batch are named where it has more.
 _NAMED = 2
 
@@ -69,10 +70,10 @@ class Batch:
 class Bucketed:
     """Endless batches of sequences of about equal length; every sample once an epoch.
 
-    An epoch is a permutation of all samples, cut into pools of 50 batches. Each pool is sorted by
-    length and cut into batches; the batches of all pools come in random order. Some have fewer
-    than `batch_size` samples: the last of a pool, and with several processes those that are
-    halved so that every process has as many.
+    An epoch is a permutation of all samples, cut into pools of 50 batches, or into four of them
+    where there are fewer. Each pool is sorted by length and cut into batches; the batches of all
+    pools come in random order. Some have fewer than `batch_size` samples: the last of a pool, and
+    with several processes those that are halved so that every process has as many.
 
     Arguments:
         lengths: steps of each sample, [N].
@@ -181,7 +182,9 @@ class Bucketed:
             by_length = _sorted(order, self._lengths)
             changes = np.flatnonzero(np.diff(self._lengths[by_length])) + 1
             return np.split(by_length, changes)
-        size = _POOL * self.batch_size * self._count
+        together = self.batch_size * self._count
+        most = max(len(order) // (_POOLS * together), 1) if self.shuffle else _POOL
+        size = min(most, _POOL) * together
         cuts = range(size, len(order), size)
         return [_sorted(pool, self._lengths) for pool in np.split(order, cuts)]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...report import Picture, Pictures, Table
+from ...report.confusion import confusion_chart
 from ...report.figures import Paint, colour, inline_svg
 from ...report.numbers import percent
 from ...report.page import Block
-from ..speech.report import confusion_chart
 from ..supervised import Evaluation, Parts
 from .numbers import NumberCoding, Plane
 from .results import Details
