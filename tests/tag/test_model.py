@@ -1,6 +1,7 @@
 """The tagger: what it learns that frequencies cannot tell, and what users bring."""
 
 import math
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,18 @@ def test_further_validation_has_no_loss_where_no_tag_is_known() -> None:
     figures = model.figures(model.fitted_.network, encoded)
     assert math.isnan(figures["loss"])
     assert (figures["accuracy"], figures["error"]) == (0.0, 1.0)
+
+
+def test_of_equally_good_weights_those_with_less_loss_are_better(fitted) -> None:
+    data = sentences_of([["to", "bo"], ["to", "ken"]], [["P", "N"], ["T", "V"]])
+    encoded = fitted.encode(fitted.fitted_.coding, data)
+    surer = deepcopy(fitted.fitted_.network)
+    surer.readout.weight.data.mul_(2)
+    surer.readout.bias.data.mul_(2)
+    some, more = (fitted.figures(n, encoded) for n in (fitted.fitted_.network, surer))
+    assert some["accuracy"] == more["accuracy"] == 1.0
+    assert more["loss"] < some["loss"]
+    assert 0 < more["error"] < some["error"] < 1e-9
 
 
 def test_a_run_is_opened_as_it_was_saved(fitted, slotted, tmp_path) -> None:

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from unrolled.data.tagged import sentences_of
+from unrolled.report import Table
+from unrolled.report.numbers import PERCENT
 from unrolled.tasks.tag.baselines import NAME, FrequentTags
+from unrolled.tasks.tag.report import TaggerParts
 from unrolled.tasks.tag.results import details_of, scores_of, worst_sentences
 
 WORDS = [["the", "cat", "sat"], ["a", "dog"], ["stop"]]
@@ -92,3 +95,12 @@ def test_the_baseline_is_kept_with_what_it_has_seen() -> None:
         found = kept.scores(sentences_of([["the", "dog"]], [["X", "N"]]))[NAME]
         assert found["accuracy"] == (0.0 if lower else 0.5)
         assert found["unseen words"] == 0.0
+
+
+def test_a_table_of_many_tags_says_what_it_leaves_out() -> None:
+    tags = [f"T{k:02}" for k in range(33)]
+    data = sentences_of([["x"] * 34], [[*tags, "T32"]])
+    (table,) = TaggerParts().data(None, data)
+    assert isinstance(table, Table)
+    assert (len(table.rows), table.caption) == (30, "The 3 rarest are left out.")
+    assert list(table.rows[0]) == ["T32", "2", f"5.9{PERCENT}"]

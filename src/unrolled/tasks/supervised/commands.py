@@ -143,7 +143,9 @@ def check_and_tell(model: SupervisedEstimator, data: Any) -> tuple[Any, Any]:
     plan = model.plan_for(coding, learned)
     model.encode(coding, learned)
     console.line(
-        "ready", f"to learn from {len(learned):,} {model.unit}s, {plan.epochs} times", style="green"
+        "ready",
+        f"to learn from {len(learned):,} {model.unit}s in {plan.epochs} epochs",
+        style="green",
     )
     return coding, learned
 

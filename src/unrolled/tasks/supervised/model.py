@@ -177,7 +177,8 @@ class SupervisedEstimator(Estimator):
         """`train on 4,459 samples, 0.1 of them to validate | test on 1,115`."""
         held_out = "no test" if test is None else f"test on {len(test):,}"
         count = counted(len(learned), self.unit)
-        return f"train on {count}, {self.validation} to validate | {held_out}"
+        validated = Path(str(self.validation)).name
+        return f"train on {count}, {validated} to validate | {held_out}"
 
     def describe_start(self) -> str:
         """What the network is before training, for a report."""
@@ -288,9 +289,10 @@ class SupervisedEstimator(Estimator):
         was = network.training
         network.eval()
         found: list[Any] = [None] * len(encoded.lengths)
-        for batch, places in self.each_batch(network, encoded, size):
-            for place, result in zip(places.tolist(), results(network, batch), strict=True):
-                found[place] = result
+        with few_threads(self.is_small(self.fitted_.plan)):
+            for batch, places in self.each_batch(network, encoded, size):
+                for place, result in zip(places.tolist(), results(network, batch), strict=True):
+                    found[place] = result
         network.train(was)
         return found
 

@@ -14,6 +14,9 @@ from ..supervised.scores import hundredths
 from .results import Details
 from .spans import Score
 
+# Tags, or types of spans, that a table has at most.
+ROWS = 30
+
 
 class TaggerParts(Parts):
     """Sections and words of a tagger's report."""
@@ -29,8 +32,8 @@ class TaggerParts(Parts):
 
     def data(self, model: Any, data: TaggedSentences) -> Sequence[Block]:
         counts = data.tag_counts()
-        rows = [[tag, f"{n:,}", percent(n / counts.total())] for tag, n in counts.most_common()]
-        return [Table(["tag", "words", "share"], rows)]
+        rows = [[tag, f"{n:,}", percent(n / counts.total())] for tag, n in counts.most_common(ROWS)]
+        return [Table(["tag", "words", "share"], rows, _left_out(len(counts)))]
 
     def scores(self, model: Any, found: Evaluation) -> Sequence[Block]:
         details: Details = found.details
@@ -51,7 +54,7 @@ class TaggerParts(Parts):
 
 def _table(what: str, scores: Mapping[str, Score], caption: str) -> Table:
     """Precision, recall and F1 of each, the commonest first."""
-    ranked = sorted(scores, key=lambda name: (-scores[name].true, name))
+    ranked = sorted(scores, key=lambda name: (-scores[name].true, name))[:ROWS]
     rows = [
         [
             name,
@@ -64,4 +67,9 @@ def _table(what: str, scores: Mapping[str, Score], caption: str) -> Table:
         for name in ranked
     ]
     header = [what, "precision", "recall", "F1", "true", "predicted"]
-    return Table(header, rows, caption)
+    return Table(header, rows, f"{caption} {_left_out(len(scores))}".strip())
+
+
+def _left_out(count: int) -> str:
+    """What a table does not show of so many rows."""
+    return f"The {count - ROWS:,} rarest are left out." if count > ROWS else ""
