@@ -7,8 +7,8 @@ from unrolled.data import samples_of
 from unrolled.tasks.classify import Classifier
 from unrolled.tasks.classify.demo import control_charts
 
-HAM = "see you at home later ok fine thanks good night love dinner tomorrow".split()
-SPAM = "win free cash prize call now claim urgent txt pounds offer".split()
+HAM = ["see", "you", "at", "home", "later", "ok", "fine", "thanks", "good", "night", "love"]
+SPAM = ["win", "free", "cash", "prize", "call", "now", "claim", "urgent", "txt", "pounds"]
 
 
 def messages(count: int = 160, seed: int = 0) -> tuple[list[str], list[str]]:

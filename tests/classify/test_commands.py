@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from unrolled.cli import app, main
 
 FAST = ("--hidden-size", "8", "--embedding-size", "8", "--buckets", "64", "--batch-size", "16")
-FAST += ("--epochs", "4", "--learning-rate", "0.02", "--quiet")
+FAST += ("--epochs", "12", "--learning-rate", "0.02", "--quiet")
 
 
 def unrolled(*given: object) -> str:

@@ -161,7 +161,8 @@ def test_arguments_reach_the_network() -> None:
 
 def test_noise_is_in_training_only() -> None:
     data = control_charts(each=4)
-    model = small(num_layers=1, epochs=1, noise=0.5, differences=False, engine="eager").fit(data)
+    alone = {"noise": 0.5, "scale": 0.0, "warp": 0.0, "differences": False}
+    model = small(num_layers=1, epochs=1, engine="eager", **alone).fit(data)
     encoded = model.encode(model.fitted_.coding, data)
     batch = encoded.batch([0, 1])
     generator = np.random.default_rng(0)

@@ -68,7 +68,7 @@ def test_a_plane_is_found_by_ranges() -> None:
     points[0], points[1] = 0, 100
     assert plane_of([points]) == (0, 1)
     assert plane_of([points * [1, 0.9]]) is None
-    assert plane_of([points + [0, 10]]) is None
+    assert plane_of([points + np.array([0, 10])]) is None
     assert plane_of([np.c_[points, points[:, :1]]]) is None
     assert plane_of([points[:, :1]]) is None
     assert plane_of([np.ones((4, 2))]) is None

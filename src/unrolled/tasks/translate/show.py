@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import numpy as np
 
 from ...data.pairs import Pairs
 from ...data.vocabulary import Padded, Vocabulary, pad
@@ -15,8 +15,9 @@ PAIRS, TOKENS = 3, 12
 
 
 def show(console: Console, pairs: Pairs, coding: Coding, embedding_size: int) -> None:
-    """Some pairs on their way."""
-    some = list(islice(pairs, PAIRS))
+    """Some pairs on their way, from the first to the last."""
+    places = np.unique(np.linspace(0, len(pairs) - 1, PAIRS).astype(int))
+    some = [pairs[place] for place in places]
     sides = (
         ("source", coding.source, [pair.source for pair in some], []),
         ("target", coding.target, [pair.target for pair in some], [END_ID]),
