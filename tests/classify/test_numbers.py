@@ -21,9 +21,7 @@ def sequences(features: int = 3, count: int = 6) -> list[np.ndarray]:
 
 def learned(values, plane=None, differences=True, longest=100) -> NumberCoding:
     names = [f"f{k}" for k in range(values[0].shape[1])]
-    return NumberCoding.learn(
-        values, names, differences=differences, plane=plane, longest=longest
-    )
+    return NumberCoding.learn(values, names, differences=differences, plane=plane, longest=longest)
 
 
 def test_scaling_is_that_of_scikit_learn() -> None:
