@@ -26,7 +26,8 @@ def messages(count: int = 160, seed: int = 0) -> tuple[list[str], list[str]]:
 def small(**arguments) -> Classifier:
     """A classifier that is fitted in a second."""
     usual = {"hidden_size": 8, "embedding_size": 8, "epochs": 8, "batch_size": 16, "buckets": 64}
-    return Classifier(**{**usual, "learning_rate": 0.02, **arguments})
+    usual |= {"learning_rate": 0.02, "dropout": 0.0, "embedding_dropout": 0.0, "token_dropout": 0.0}
+    return Classifier(**{**usual, **arguments})
 
 
 @pytest.fixture(scope="session")

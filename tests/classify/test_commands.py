@@ -11,6 +11,7 @@ from unrolled.cli import app, main
 
 FAST = ("--hidden-size", "8", "--embedding-size", "8", "--buckets", "64", "--batch-size", "16")
 FAST += ("--epochs", "12", "--learning-rate", "0.02", "--quiet")
+FAST += ("--dropout", "0", "--embedding-dropout", "0", "--token-dropout", "0")
 
 
 def unrolled(*given: object) -> str:

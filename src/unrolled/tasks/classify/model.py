@@ -55,6 +55,8 @@ from .texts import TextCoding, usual_tokens
 
 Batch = dict[str, Tensor]
 CLASS_WEIGHTS = ("none", "balanced")
+# Samples are short and batches small: up to this size threads wait more than they compute.
+SMALL = 128
 OPTIMISATION = Optimisation(warm_up=0.1)
 
 
@@ -125,6 +127,9 @@ class Classifier(SupervisedEstimator):
         self.check_fitted()
         names = np.array(self.fitted_.coding.classes)
         return names.astype(int) if self.fitted_.reading.get("integers") else names
+
+    def is_small(self, plan: Plan) -> bool:
+        return plan.hidden_size <= SMALL
 
     def read(self, source: Any, y: Any = None) -> Samples:
         """Samples, as `reading.as_samples` takes them."""

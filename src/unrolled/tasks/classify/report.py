@@ -47,8 +47,9 @@ class ClassifyParts(Parts):
         assert isinstance(details, Details)
         blocks: list[Block] = [details.by_class()]
         if len(details.classes) <= MOST_CLASSES:
-            counts = details.confusion.counts
-            svg = inline_svg(confusion_chart(counts, details.classes), "Confusions.", height=260)
+            height = min(120 + 14 * len(details.classes), 320)
+            chart = confusion_chart(details.confusion.counts, details.classes)
+            svg = inline_svg(chart, "Confusions.", height=height)
             caption = "Samples by true class (row) and given class (column); darker is more."
             blocks.insert(0, Pictures([Picture(svg, caption)]))
         most = details.confusions()
