@@ -184,7 +184,7 @@ def test_arguments_that_make_no_sense(given, message) -> None:
 
 
 def test_tags_that_training_has_not_seen_are_wrong_and_counted(fitted) -> None:
-    data = sentences_of([["to", "bo"], ["to", "!"]], [["P", "N"], ["P", "Q"]])
+    data = sentences_of([["to", "bo"], ["to", "bo"]], [["P", "N"], ["P", "Q"]])
     found = fitted.evaluate(data)
     assert found.own["accuracy"] == 0.75
     assert found.details.by_tag["Q"].true == 1

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from .coding import Coding
 
-# Pairs that are read in all, where nobody says how often; and the bounds of that.
-PAIRS_READ, FEWEST_EPOCHS, MOST_EPOCHS = 2_800_000, 3, 40
+# Pairs that are read in all where nobody says how often, short sequences and sentences; and the
+# bounds of how often.
+SHORT_READ, SENTENCES_READ, FEWEST_EPOCHS, MOST_EPOCHS = 2_900_000, 900_000, 8, 40
 # From so many pairs on, a batch has so many.
 BATCHES = ((50_000, 128), (10_000, 64), (1_000, 32), (0, 16))
 
@@ -45,8 +46,13 @@ class Plan:
 
 def plan_for(coding: Coding, pairs: int) -> Plan:
     """Sizes and rates for so many pairs."""
-    epochs = min(max(round(PAIRS_READ / pairs), FEWEST_EPOCHS), MOST_EPOCHS)
     batch = next(size for least, size in BATCHES if pairs >= least)
     if coding.target.kind in ("symbols", "characters"):
-        return Plan(256, 64, 1, 0.2, False, 0.1, 3e-3, 0.01, epochs, batch)
+        epochs = _epochs(SHORT_READ, pairs)
+        return Plan(256, 64, 1, 0.15, False, 0.1, 5e-3, 0.01, epochs, batch)
+    epochs = _epochs(SENTENCES_READ, pairs)
     return Plan(256, 128, 1, 0.3, True, 0.1, 3e-3, 0.01, epochs, batch)
+
+
+def _epochs(read: int, pairs: int) -> int:
+    return min(max(round(read / pairs), FEWEST_EPOCHS), MOST_EPOCHS)
