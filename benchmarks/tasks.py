@@ -24,6 +24,8 @@ from pathlib import Path
 
 import torch
 
+from unrolled.tasks.caption import composed_digits
+
 MODEL = "this model"
 
 
@@ -33,24 +35,72 @@ class Row:
 
     Attributes:
         command: what follows `unrolled train`; {data} is the folder of the data sets.
-        figures: names of the test's scores, the first of them that of the bar.
-        bar: what is to be reached, in words.
+        figures: names of the test's scores, with what is to be reached.
         minutes: within which.
     """
 
     command: str
-    figures: tuple[str, ...]
-    bar: str
+    figures: dict[str, str]
     minutes: int
 
 
 ROWS = {
     "shakespeare": Row(
         "language {data}/tinyshakespeare/input.txt",
-        ("nats per token", "bits per character"),
-        "at most 1.50 nats a character",
+        {"nats per token": "<= 1.50", "bits per character": ""},
         3,
     ),
+    "shakespeare-long": Row(
+        "language {data}/tinyshakespeare/input.txt --passes 40",
+        {"nats per token": "<= 1.44", "bits per character": ""},
+        20,
+    ),
+    "chorales": Row("music {data}/poly_music/JSB_Chorales.mat", {"NLL": "<= 8.25"}, 1),
+    "surnames": Row(
+        "classify {data}/names --unique --no-accents", {"accuracy": ">= 0.815", "macro F1": ""}, 1
+    ),
+    "messages": Row(
+        "classify {data}/sms_spam/SMSSpamCollection", {"F1 spam": ">= 0.95", "accuracy": ""}, 2
+    ),
+    "pen-digits": Row(
+        "classify {data}/pendigits/pendigits.tra --test {data}/pendigits/pendigits.tes "
+        "--columns-per-step 2",
+        {"accuracy": ">= 0.985"},
+        1,
+    ),
+    "vowels": Row(
+        "classify {data}/japanese_vowels/JapaneseVowels_TRAIN.ts "
+        "--test {data}/japanese_vowels/JapaneseVowels_TEST.ts",
+        {"accuracy": ">= 0.98"},
+        1,
+    ),
+    "intents": Row('classify {data}/snips --test "validate_*"', {"accuracy": ">= 0.975"}, 3),
+    "spoken-digits": Row(
+        'speech {data}/fsdd/recordings.zip --test "*_[0-4].wav"', {"accuracy": ">= 0.985"}, 3
+    ),
+    "tags": Row(
+        "tag {data}/ud_english_atis/en_atis-ud-train.conllu "
+        "--validation {data}/ud_english_atis/en_atis-ud-dev.conllu "
+        "--test {data}/ud_english_atis/en_atis-ud-test.conllu",
+        {"accuracy": ">= 0.98", "whole sentences": ""},
+        5,
+    ),
+    "phonemes": Row("translate cmudict", {"symbol error": "<= 0.062", "sequence error": ""}, 20),
+    "french": Row(
+        "translate {data}/tatoeba/fra-eng.zip --shortest 40000 --test 0.05",
+        {"BLEU": ">= 40", "chrF": ""},
+        20,
+    ),
+    "silverbox": Row(
+        "identify {data}/silverbox/SNLS80mV.csv --test 0:40000 --stretches 0:25000,25000:40000",
+        {
+            "simulation RMSE": "<= 0.0025 V",
+            "RMSE 0:25000": "<= 0.00024 V",
+            "RMSE 25000:40000": "",
+        },
+        10,
+    ),
+    "captions": Row("caption {data}/digits", {"exact match": ">= 0.95", "BLEU": ""}, 5),
 }
 
 
@@ -70,7 +120,7 @@ def run(row: Row, data: Path, seed: int, output: Path) -> dict[str, float]:
 def spread(values: list[float]) -> str:
     """`0.9846 ± 0.0012`: mean and standard deviation."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.4f} ± {deviation:.4f}"
+    return f"{statistics.mean(values):.5g} ± {deviation:.2g}"
 
 
 def main() -> None:
@@ -84,15 +134,17 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}")
     for name in asked.rows or ROWS:
         row = ROWS[name]
-        print(f"\n{name}: {row.bar}, {row.minutes} min\n    unrolled train {row.command}")
+        if name == "captions" and not (asked.data / "digits").exists():
+            composed_digits().write(asked.data / "digits")
+        print(f"\n{name}, {row.minutes} min\n    unrolled train {row.command}", flush=True)
         found = []
         for seed in range(asked.seeds):
             with tempfile.TemporaryDirectory() as output:
                 found.append(run(row, asked.data, seed, Path(output)))
-            figures = ", ".join(f"{key} {value:.4f}" for key, value in found[-1].items())
+            figures = ", ".join(f"{key} {value:.5g}" for key, value in found[-1].items())
             print(f"    seed {seed}: {figures}", flush=True)
         for key in row.figures:
-            print(f"    {key}: {spread([each[key] for each in found])}", flush=True)
+            print(f"    {key} {row.figures[key]}: {spread([each[key] for each in found])}")
 
 
 if __name__ == "__main__":
