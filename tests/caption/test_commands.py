@@ -120,7 +120,7 @@ def test_demo(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(commands, "DEMO_EPOCHS", 1)
     status, out, _ = run(capsys, "demo", "caption")
     assert status == 0
-    assert "digits: 40 images of 40 x 40, grey; 80 captions" in out
+    assert "digits: 40 images of 40 x 40, grey; 40 captions" in out
     assert "test on 8" in out
     assert Path("runs/digits-1/report.html").exists()
     status, _, err = run(capsys, "inspect", "runs/digits-1")

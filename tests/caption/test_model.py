@@ -113,9 +113,10 @@ def test_smoothing_is_of_training_alone(fitted):
 
 
 def test_unknown_words_are_said(fitted):
-    found = fitted.evaluate(images_of(squares(2).pixels, ["a square at the top left", "a gnu"]))
+    two = squares(2)
+    found = fitted.evaluate(images_of(two.pixels, [two.captions[0], "a gnu"]))
     assert [f.text for f in found.findings] == [
-        "unknown to the vocabulary: 1 of 8 tokens (12.50%), 1 of them distinct: 'gnu'"
+        "unknown to the vocabulary: 1 of 13 tokens (7.69%), 1 of them distinct: 'gnu'"
     ]
     assert found.worst.rows[0][1] == "a gnu"
 

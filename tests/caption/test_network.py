@@ -1,12 +1,14 @@
 """The network against its equations, for several cells and attentions."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from unrolled.nn import Decoder
-from unrolled.tasks.caption.augment import shifted, varied
+from unrolled.tasks.caption.augment import shifted, tilted, varied
 from unrolled.tasks.caption.network import CaptionNetwork, ImageEncoder, Start
 
 
@@ -36,10 +38,10 @@ def test_the_encoder_is_convolutions_norms_and_places():
         mean, variance = x.mean((0, 2, 3), True), x.var((0, 2, 3), False, keepdim=True)
         x = F.relu((x - mean) / torch.sqrt(variance + 1e-5))
     assert encoder.grid == (8, 6)
-    # Rounding of float64.
-    torch.testing.assert_close(
-        encoder(images), x.flatten(2).mT + encoder.places, rtol=0, atol=1e-12
-    )
+    x = x + torch.einsum("m,h->mh", encoder.place.weight[:, 0], torch.linspace(-1, 1, 8))[..., None]
+    x = x + torch.einsum("m,w->mw", encoder.place.weight[:, 1], torch.linspace(-1, 1, 6))[:, None]
+    # Rounding of float64; the places are float32.
+    torch.testing.assert_close(encoder(images), x.flatten(2).mT, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 30), (40, 40), (96, 61), (200, 120)])
@@ -114,6 +116,29 @@ def test_every_parameter_learns():
 
 
 class TestVaried:
+    def test_a_quarter_turn_is_that_of_torch(self):
+        images = torch.randn(2, 3, 6, 6)
+        turned = tilted(images, torch.full((2,), math.pi / 2), torch.zeros(2))
+        # Float32 places between pixels.
+        torch.testing.assert_close(turned, images.rot90(1, (2, 3)), rtol=0, atol=1e-5)
+
+    def test_turns_keep_shapes_of_wide_images(self):
+        # A disc stays one: the sides of an image are not taken for equal.
+        down, across = torch.meshgrid(
+            torch.arange(20) - 9.5, torch.arange(40) - 19.5, indexing="ij"
+        )
+        disc = torch.sigmoid(3 - (down**2 + across**2).sqrt())[None, None]
+        turned = tilted(disc, torch.tensor([0.7]), torch.zeros(1))
+        # Bilinear between pixels of a smooth edge.
+        torch.testing.assert_close(turned, disc, rtol=0, atol=0.05)
+
+    def test_a_shear_moves_rows_by_their_distance_from_the_middle(self):
+        images = torch.randn(1, 1, 5, 9)
+        sheared = tilted(images, torch.zeros(1), torch.ones(1))
+        for row in range(5):
+            wanted = shifted(images, torch.zeros(1).long(), torch.tensor([2 - row]))
+            torch.testing.assert_close(sheared[:, :, row], wanted[:, :, row], rtol=0, atol=1e-5)
+
     def test_shifts_repeat_the_border(self):
         from scipy.ndimage import shift
 
@@ -127,10 +152,10 @@ class TestVaried:
 
     def test_each_image_has_changes_of_its_own(self):
         images = torch.randn(1, 1, 20, 20).expand(64, 1, 20, 20)
-        moved = varied(images, np.random.default_rng(0), 0.1, 0.0, False)
+        moved = varied(images, np.random.default_rng(0), shift=0.1)
         # 5 x 5 shifts by up to 2 places.
         assert 15 < len({image.numpy().tobytes() for image in moved}) <= 25
-        flipped = varied(images, np.random.default_rng(0), 0.0, 0.0, True)
+        flipped = varied(images, np.random.default_rng(0), flip=True)
         turned = (flipped == images.flip(3)).flatten(1).all(1)
         kept = (flipped == images).flatten(1).all(1)
         assert bool((turned | kept).all())
@@ -138,10 +163,10 @@ class TestVaried:
 
     def test_noise_has_its_deviation(self):
         images = torch.zeros(50, 1, 20, 20)
-        noisy = varied(images, np.random.default_rng(0), 0.0, 0.3, False)
+        noisy = varied(images, np.random.default_rng(0), noise=0.3)
         # 20,000 draws: the deviation of a deviation is 0.3 / sqrt(40,000).
         assert float(noisy.std()) == pytest.approx(0.3, abs=0.008)
 
     def test_nothing_asked_nothing_changed(self):
         images = torch.randn(3, 1, 8, 8)
-        assert torch.equal(varied(images, np.random.default_rng(0), 0.0, 0.0, False), images)
+        assert torch.equal(varied(images, np.random.default_rng(0)), images)

@@ -1,10 +1,10 @@
 """An example that needs no download: handwritten digits on a canvas, and captions that say where.
 
-    "a three above a small seven"       "a small seven below a three"
-    "a large nine left of a four"       "a four right of a large nine"
+    "a three above a small seven"       "a large nine right of a four"
 
 Two of scikit-learn's digits (8 x 8, by many writers) are drawn at random in one of three sizes
-and put above or beside each other. Both ways to say it are right: there are 3,600 captions.
+and put above or beside each other. The larger one is said first; of two of a size the upper one,
+or the left one. Each image has one of 1,800 captions.
 
 The handwritten digits are dealt to groups, and an image takes both of its own from one group, so
 that a split by groups tests on handwriting that training has not seen.
@@ -35,9 +35,10 @@ TRIES = 64
 
 
 class Drawn(NamedTuple):
-    """A digit: what it is called, and its ink, [side, side] from 0 (none) to 1."""
+    """A digit: what it is called, its place in SIZES, and its ink, [side, side] from 0 to 1."""
 
     called: str
+    size: int
     ink: np.ndarray
 
 
@@ -45,7 +46,7 @@ Corner = tuple[int, int]
 
 
 def composed_digits(count: int = 5000, groups: int = GROUPS, seed: int = 0) -> CaptionedImages:
-    """Images of two digits each, with both of their captions.
+    """Images of two digits each, with their captions.
 
     Arguments:
         count: how many images.
@@ -61,10 +62,7 @@ def composed_digits(count: int = 5000, groups: int = GROUPS, seed: int = 0) -> C
         first, second = _drawn(drawer, generator), _drawn(drawer, generator)
         corners = _corners(len(first.ink), len(second.ink), axis, generator)
         pixels[place, :, :, 0] = _painted([first, second], corners, generator)
-        said, turned = RELATIONS[axis]
-        captions.append(
-            (f"{first.called} {said} {second.called}", f"{second.called} {turned} {first.called}")
-        )
+        captions.append((_said(first, second, *RELATIONS[axis]),))
     names = tuple(f"{place:05d}.png" for place in range(count))
     parts = tuple(f"{place % groups}" for place in range(count))
     return CaptionedImages(pixels, names, tuple(captions), "digits", parts)
@@ -93,7 +91,14 @@ def _drawn(drawer: list[np.ndarray], generator: np.random.Generator) -> Drawn:
     own = Image.fromarray(drawer[digit][generator.integers(len(drawer[digit]))].astype(np.float32))
     ink = np.asarray(own.resize((side, side), Image.Resampling.BILINEAR))
     article = "an" if not name and WORDS[digit] == "eight" else "a"
-    return Drawn(f"{article} {name}{WORDS[digit]}", ink * generator.uniform(0.7, 1.0))
+    return Drawn(f"{article} {name}{WORDS[digit]}", size, ink * generator.uniform(0.7, 1.0))
+
+
+def _said(first: Drawn, second: Drawn, ahead: str, behind: str) -> str:
+    """The caption of two digits, the first of which lies ahead of the second."""
+    if second.size > first.size:
+        return f"{second.called} {behind} {first.called}"
+    return f"{first.called} {ahead} {second.called}"
 
 
 def _corners(

@@ -52,6 +52,7 @@ class Captioner(SupervisedEstimator):
         attention: how the decoder looks at the places of the image: "bahdanau" before its step,
             which then knows where it has looked, "luong" after it, "none" only at all at once.
         smoothing: share of the target that is spread over all words (label smoothing).
+        tilt: deviation of the angle, in radians, and of the shear of training images.
         shift: of training images, at most, as a share of their sides.
         noise: deviation of normal noise on training images, whose own deviation is 1.
         flip: whether half of the training images are mirrored; wrong where captions say left.
@@ -76,6 +77,7 @@ class Captioner(SupervisedEstimator):
     embedding_size: int | None = argument(None, f"Of words. {BY_DATA}", whole=1)
     attention: str = argument("bahdanau", "Of the words to places", among=ATTENTIONS)
     smoothing: float | None = argument(None, f"Of labels, a share. {BY_DATA}", below=1.0)
+    tilt: float | None = argument(None, f"Of training images, radians. {BY_DATA}", below=np.inf)
     shift: float | None = argument(None, f"Of training images, a share. {BY_DATA}", below=0.5)
     noise: float | None = argument(None, f"On training images. {BY_DATA}", below=np.inf)
     flip: bool = argument(False, "Mirror half of the training images.")
@@ -128,8 +130,8 @@ class Captioner(SupervisedEstimator):
 
     def augment(self, batch: Batch, generator: np.random.Generator) -> Batch:
         plan = self.fitted_.plan
-        images = varied(batch["images"], generator, plan.shift, plan.noise, self.flip)
-        return {**batch, "images": images}
+        noise = {"tilt": plan.tilt, "shift": plan.shift, "noise": plan.noise}
+        return {**batch, "images": varied(batch["images"], generator, **noise, flip=self.flip)}
 
     def loss(self, network: CaptionNetwork, batch: Batch, progress: float) -> Total:
         found = network(batch["images"], batch["of"], batch["words"], batch["lengths"])

@@ -43,7 +43,7 @@ from ...nn.search import Hypotheses, evaluating
 from ...nn.states import StateForm
 
 # Places along the longer side of the grid, at most; how much wider than the first layers become.
-MOST_PLACES, MOST_WIDENING = 12, 3
+MOST_PLACES, MOST_WIDENING = 12, 4
 
 
 class ImageEncoder(nn.Module):
@@ -74,7 +74,9 @@ class ImageEncoder(nn.Module):
             before, height, width = after, -(-height // stride), -(-width // stride)
         self.layers = nn.Sequential(*layers)
         self.memory_size, self.grid = before, (height, width)
-        self.places = nn.Parameter(torch.randn(height * width, before) * 0.1)
+        places = torch.cartesian_prod(*(torch.linspace(-1, 1, side) for side in self.grid))
+        self.register_buffer("places", places, persistent=False)
+        self.place = nn.Linear(2, before, bias=False)
 
     @staticmethod
     def of_size(channels: int, size: tuple[int, int], width: int) -> ImageEncoder:
@@ -82,18 +84,18 @@ class ImageEncoder(nn.Module):
 
         Arguments:
             channels, size: as `ImageEncoder` takes them.
-            width: channels of the first layer; later ones have twice and three times as many.
+            width: channels of the first layer; later ones have twice and four times as many.
         """
         widths, strides, times = [width, 2 * width], [2, 1], 2
         for _ in range(math.ceil(math.log2(max(size) / MOST_PLACES)) - 1):
             widths.append(times * width)
-            times = min(times + 1, MOST_WIDENING)
+            times = min(2 * times, MOST_WIDENING)
             widths.append(times * width)
             strides += [2, 1]
-        return ImageEncoder(channels, size, widths, strides)
+        return ImageEncoder(channels, size, [*widths, widths[-1]], [*strides, 1])
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images).flatten(2).transpose(1, 2) + self.places
+        return self.layers(images).flatten(2).transpose(1, 2) + self.place(self.places)
 
 
 class Start(nn.Module):

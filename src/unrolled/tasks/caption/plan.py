@@ -21,7 +21,7 @@ class Plan:
         hidden_size, num_layers: of the decoder.
         dropout: before the decoder's last layer, and of its words.
         smoothing: eps of label smoothing.
-        shift, noise: of training images, as `augment.varied` takes them.
+        tilt, shift, noise: of training images, as `augment.varied` takes them.
         learning_rate, weight_decay: of AdamW.
         epochs: passes over the images.
         batch_size: images of an update.
@@ -33,6 +33,7 @@ class Plan:
     num_layers: int = 1
     dropout: float = 0.1
     smoothing: float = 0.0
+    tilt: float = 0.1
     shift: float = 0.05
     noise: float = 0.05
     learning_rate: float = 3e-3

@@ -71,8 +71,8 @@ class LanguageModel(Estimator):
 
     Arguments:
         tokens: "characters", "words" or "subwords" (byte pairs, learned from the text).
-        embedding_size, embedding_dropout, tied, passes: of network and training; None chooses by
-            the kind of tokens and the amount of text, as of those of `Estimator`.
+        embedding_size, embedding_dropout, weight_drop, tied, passes: of network and training; None
+            chooses by the kind of tokens and the amount of text, as of those of `Estimator`.
         epochs: validations during training.
         batch_size, steps: rows that are read side by side, and tokens of each in an update.
         sampling: "streams", every row reads on where it stopped; "random", pieces at random.
@@ -94,6 +94,7 @@ class LanguageModel(Estimator):
     tokens: str = argument("characters", "One of", among=KINDS)
     embedding_size: int | None = argument(None, f"Of a token. {BY_DATA}", whole=1)
     embedding_dropout: float | None = argument(None, f"Of embeddings. {BY_DATA}", below=1.0)
+    weight_drop: float | None = argument(None, f"Of recurrent weights. {BY_DATA}", below=1.0)
     tied: bool | None = argument(None, "Output weights are the embeddings.")
     passes: float | None = argument(None, f"Over the text. {BY_DATA}", below=math.inf)
     epochs: int = argument(6, "Validations during training.", whole=1)
@@ -333,6 +334,7 @@ class LanguageModel(Estimator):
             plan.num_layers,
             plan.dropout,
             plan.embedding_dropout,
+            plan.weight_drop,
             plan.tied,
         )
 

@@ -23,6 +23,7 @@ class Plan:
     Attributes:
         hidden_size, embedding_size, num_layers: of the network.
         dropout, embedding_dropout: before the output layer and behind the embedding.
+        weight_drop: share of the recurrent weights that are zero at an update.
         tied: whether both share their weights.
         learning_rate, weight_decay: of AdamW.
         passes: how often the training text is read.
@@ -33,6 +34,7 @@ class Plan:
     num_layers: int
     dropout: float
     embedding_dropout: float
+    weight_drop: float
     tied: bool
     learning_rate: float
     weight_decay: float
@@ -43,8 +45,8 @@ def plan_for(kind: str, tokens: int) -> Plan:
     """Sizes and rates for tokens of a kind, and so many of them in the training text."""
     passes = min(max(TOKENS_READ / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
     if kind == "characters":
-        return Plan(512, 64, 1, 0.1, 0.0, False, 5e-3, 0.01, passes)
-    return Plan(512, 256, 1, 0.4, 0.2, True, 4e-3, 0.05, passes)
+        return Plan(512, 64, 1, 0.1, 0.0, 0.0, False, 5e-3, 0.01, passes)
+    return Plan(512, 256, 1, 0.4, 0.2, 0.0, True, 4e-3, 0.05, passes)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Architecture:
     num_layers: int
     dropout: float
     embedding_dropout: float
+    weight_drop: float
     tied: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +70,12 @@ class Architecture:
     def build(self, make_cell: Any, engine: str) -> LanguageNetwork:
         """The network, its weights drawn."""
         recurrent = Recurrent(
-            make_cell, self.embedding_size, self.hidden_size, self.num_layers, engine=engine
+            make_cell,
+            self.embedding_size,
+            self.hidden_size,
+            self.num_layers,
+            weight_drop=self.weight_drop,
+            engine=engine,
         )
         if self.num_layers > 1:
             recurrent.dropout = self.dropout

@@ -18,6 +18,7 @@ NAMES = (
     "num_layers",
     "dropout",
     "embedding_dropout",
+    "weight_drop",
     "learning_rate",
     "weight_decay",
     "passes",
