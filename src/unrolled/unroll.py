@@ -137,10 +137,19 @@ def unroll(
     # A program of torch.compile keeps nothing for later.
     later = None if compiling else gates_as_of_now(problem, solution.states)
     found = Trajectory(solution.states, solution.final, chosen.name, why, solution.source, later)
-    if not compiling:
-        for observer in _OBSERVERS.get():
-            found = observer(problem, found)
+    return found if compiling else observed(problem, found)
+
+
+def observed(problem: Problem, found: Trajectory) -> Trajectory:
+    """What the caller gets of a trajectory, once the observers of this thread have seen it."""
+    for observer in _OBSERVERS.get():
+        found = observer(problem, found)
     return found
+
+
+def is_observed() -> bool:
+    """Whether somebody in this thread sees every unroll."""
+    return bool(_OBSERVERS.get())
 
 
 def problem_of(

@@ -338,6 +338,7 @@ class Decoder(nn.Module):
         fed, own = plan.fed, plan.own
         layers = StepByStep(self.recurrent, self.embedding.weight.new_zeros(*fed.shape, 0))
         carry, chosen = self._begin(layers, state, len(fed)), fed[:, 0]
+        layers.show(carry[0])
         lengths, running = torch.zeros_like(chosen), torch.ones_like(chosen, dtype=torch.bool)
         found, weights = [], []
         for t in range(fed.shape[1]):
@@ -355,6 +356,7 @@ class Decoder(nn.Module):
                 running = running & (chosen != self.end)
                 if not bool(running.any()):
                     break
+        layers.over(carry[0], lengths)
         over_time = None if self.attention is None else torch.stack(weights, dim=1)
         logits = torch.stack(found, dim=1)
         logits = self._logits(logits) if own is None else logits

@@ -99,13 +99,7 @@ def evaluate(run: Run, images: Images) -> None:
 
 def inspect(run: Path) -> Subject:
     """Show what a run folder holds, and give what there is to look into."""
-    model = Captioner.load(run)
-    if model.attention == "bahdanau":
-        raise ValueError(
-            f"{run} has attention before its steps, which then are no unroll that can be looked "
-            "into; train with --attention luong to inspect"
-        )
-    return inspect_run(run, model)
+    return inspect_run(run, Captioner.load(run))
 
 
 def demo(output: Path, quiet: bool) -> None:

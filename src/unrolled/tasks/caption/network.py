@@ -86,13 +86,9 @@ class ImageEncoder(nn.Module):
             channels, size: as `ImageEncoder` takes them.
             width: channels of the first layer; later ones have twice and four times as many.
         """
-        widths, strides, times = [width, 2 * width], [2, 1], 2
-        for _ in range(math.ceil(math.log2(max(size) / MOST_PLACES)) - 1):
-            widths.append(times * width)
-            times = min(2 * times, MOST_WIDENING)
-            widths.append(times * width)
-            strides += [2, 1]
-        return ImageEncoder(channels, size, [*widths, widths[-1]], [*strides, 1])
+        halvings = max(1, math.ceil(math.log2(max(size) / MOST_PLACES)))
+        widths = [width, *[2 * width] * halvings, MOST_WIDENING * width]
+        return ImageEncoder(channels, size, widths, [1, *[2] * halvings, 1])
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images).flatten(2).transpose(1, 2) + self.place(self.places)
