@@ -80,7 +80,8 @@ def test_steps_that_read_the_last_output(monkeypatch, attention, layers):
                 # Sums of float64 in another order.
                 torch.testing.assert_close(total[t][row], wanted, rtol=1e-9, atol=1e-12)
         beyond = ~each.valid
-        assert not each.after[beyond].any() and not each.direct[beyond].any()
+        assert not each.after[beyond].any()
+        assert not each.direct[beyond].any()
 
 
 def test_what_is_shown_changes_nothing():

@@ -33,7 +33,7 @@ Images = Annotated[
 ]
 # Images of `check --show`, and words of each.
 SHOWN, SHOWN_WORDS = 3, 12
-DEMO_IMAGES, DEMO_EPOCHS = 2500, 30
+DEMO_IMAGES, DEMO_EPOCHS = 2000, 16
 
 
 def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:

@@ -26,7 +26,7 @@ from ...data.images import CaptionedImages
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # What a digit is called, and the sides in pixels that it then may have.
-SIZES = (("small ", (10, 11)), ("", (14, 15)), ("large ", (18, 19)))
+SIZES = (("small ", (8, 9)), ("", (12, 13)), ("large ", (17, 18)))
 # Said of the first digit and of the second, along the axis that parts them: down, across.
 RELATIONS = (("above", "below"), ("left of", "right of"))
 CANVAS, GROUPS = 40, 10

@@ -87,8 +87,8 @@ class ImageEncoder(nn.Module):
             width: channels of the first layer; later ones have twice and four times as many.
         """
         halvings = max(1, math.ceil(math.log2(max(size) / MOST_PLACES)))
-        widths = [width, *[2 * width] * halvings, MOST_WIDENING * width]
-        return ImageEncoder(channels, size, widths, [1, *[2] * halvings, 1])
+        widths = [width, *[2 * width, 2 * width] * halvings, MOST_WIDENING * width]
+        return ImageEncoder(channels, size, widths, [1, *[2, 1] * halvings, 1])
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images).flatten(2).transpose(1, 2) + self.place(self.places)

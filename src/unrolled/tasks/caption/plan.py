@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Images that are seen in all, where nobody says how often each is; and the bounds of that.
-IMAGES_SEEN, FEWEST_EPOCHS, MOST_EPOCHS = 120_000, 4, 100
+IMAGES_SEEN, FEWEST_EPOCHS, MOST_EPOCHS = 70_000, 4, 100
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Plan:
     """Sizes and rates.
 
     Attributes:
-        channels: of the first layer of the encoder; later ones have two and three times as many.
+        channels: of the first layer of the encoder; later ones have two and four times as many.
         embedding_size: of words.
         hidden_size, num_layers: of the decoder.
         dropout: before the decoder's last layer, and of its words.

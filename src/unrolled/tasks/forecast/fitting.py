@@ -27,14 +27,13 @@ from .metrics import seasonal_scale
 from .model import ForecastModel, network_inputs
 from .objective import Objective, Split, choose_linears
 from .plan import (
-    FEW,
-    MANY,
     WAVES_OF_FEW,
     Architecture,
     Plan,
     chunking_for,
     dilations_for,
     kept_seasons,
+    plan_for,
 )
 from .results import check_levels
 from .scaling import Scaling, learn_scaling
@@ -98,7 +97,7 @@ class Fit:
         return f"{one.name} up to {self.data.schema.frequency.label(time)}"
 
     def _plan(self) -> Plan:
-        plan = MANY if self.scaling.local else FEW
+        plan = plan_for(self.data)
         asked = {name: getattr(self.owner, name) for name in Plan.__dataclass_fields__}
         return replace(plan, **{name: v for name, v in asked.items() if v is not None})
 

@@ -11,9 +11,8 @@ from ..trials import tune as tune_estimator
 from ..tuning import SearchListener, Tuned
 from .forecaster import Forecaster, as_series
 from .options import Modelling
-from .plan import FEW, MANY, Plan
+from .plan import Plan, plan_for
 from .saving import purpose
-from .scaling import MANY_SERIES
 
 # More updates always take longer, and the best epoch is kept in any case, so their number is not
 # in the usual space. The sizes are few, because a kernel is compiled for each, which may take as
@@ -57,7 +56,7 @@ def tune(
 
 def _start(forecaster: Forecaster, data: Any) -> dict[str, Any]:
     """What the forecaster would use without a search."""
-    plan = MANY if len(forecaster.long_enough(data)) >= MANY_SERIES else FEW
+    plan = plan_for(forecaster.long_enough(data))
     start = {name: getattr(forecaster, name) for name in SEARCHED_NAMES}
     by_data = {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
     return {name: by_data.get(name) if v is None else v for name, v in start.items()}
