@@ -1,4 +1,4 @@
-"""Names that people type: check one against the names that exist, and suggest the nearest."""
+"""Words that people type and read: names checked against those that exist; how many of what."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -9,6 +9,11 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
     return f"did you mean {by_lower[close[0]]!r}? " if close else ""
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """ "1 window", "1,200 windows"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def one_of(name: str, choices: Iterable[str], what: str) -> str:

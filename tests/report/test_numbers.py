@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from unrolled.report.numbers import column, counted, duration, number, percent, tick
+from unrolled.naming import counted
+from unrolled.report.numbers import column, duration, number, percent, tick
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..naming import nearest
+from ..naming import counted, nearest
 from .audio_labels import AUTO, Label, Labels, find_labels
 from .errors import DataError
 from .reading.notes import Notes, listed
-from .recordings import Recording, Recordings, number_of, resampled
+from .recordings import Recording, Recordings, resampled
 from .series import Finding
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
@@ -125,7 +125,7 @@ def _sounds(files: dict[str, Read], path: Path, notes: Notes) -> list[str]:
 
 def _note_others(others: Collection[str], notes: Notes) -> None:
     if others:
-        text = f"left out {number_of(others, 'file')} other than recordings ({_endings(others)})"
+        text = f"left out {counted(len(others), 'file')} other than recordings ({_endings(others)})"
         notes.append(Finding("ignored", text, len(others)))
 
 
@@ -229,5 +229,5 @@ def _note(
 ) -> None:
     """A finding about named files, where there are any; `{}` is where their count goes."""
     if names:
-        text = text.replace("{}", number_of(names, what))
+        text = text.replace("{}", counted(len(names), what))
         notes.append(Finding(kind, f"{text}: {listed(names)}", len(names)))

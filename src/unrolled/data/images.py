@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ..naming import counted
 from .errors import DataError
 from .image_captions import AUTO, Captions, find_captions, is_table
 from .image_files import SMALLEST, SUFFIXES, decoded, image_names, note, stacked
 from .reading.notes import Notes
 from .series import Finding
+from .splitting import both_sides, check_share
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,7 @@ class CaptionedImages:
             ValueError: the share is not between 0 and 1.
             DataError: one of the parts would be empty.
         """
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, got {share}")
+        check_share(share)
         _, groups = np.unique(self.groups or self._contents, return_inverse=True)
         sizes = np.bincount(groups)
         order = np.random.default_rng(seed).permutation(len(sizes))
@@ -101,13 +102,8 @@ class CaptionedImages:
         # As many groups as come nearest to the share.
         count = int(np.abs(total - share * len(self)).argmin()) + 1
         held = np.isin(groups, order[:count])
-        if held.all() or not held.any():
-            unit = "groups" if self.groups else "different images"
-            raise DataError(
-                f"{share} of the {len(self)} images of {self.name} ({len(sizes)} {unit}) leaves "
-                "one part empty; choose another share"
-            )
-        return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
+        unit = counted(len(sizes), "group" if self.groups else "different image")
+        return both_sides(self, held, share, f"{counted(len(self), 'image')} ({unit})")
 
     @property
     def _contents(self) -> list[int]:

@@ -9,7 +9,7 @@ One source may have several targets: they are its references, of which any is ri
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..naming import one_of
+from ..naming import counted, one_of
 from .errors import DataError
 from .series import Finding
+from .splitting import both_sides, held_out
 
 # Words that name a column of sources or of targets.
 _SIDES = "source target src tgt trg input output from to original translation question answer"
@@ -115,22 +116,15 @@ class Pairs:
             DataError: one of the parts would be empty.
         """
         one_of(by, ("source", "pair"), "by")
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, got {share}")
         places = {source: place for place, source in enumerate(self.references)}
         groups = [places[p.source] if by == "source" else k for k, p in enumerate(self)]
         number = len(places) if by == "source" else len(self)
-        count = round(share * number)
-        if not 0 < count < number:
-            raise DataError(
-                f"{share} of the {number} {by}s of {self.name} leaves one part empty; "
-                "choose another share"
-            )
-        held = np.zeros(number, dtype=bool)
-        held[np.random.default_rng(seed).permutation(number)[:count]] = True
-        first = tuple(pair for pair, group in zip(self, groups, strict=True) if not held[group])
-        second = tuple(pair for pair, group in zip(self, groups, strict=True) if held[group])
-        return replace(self, pairs=first), replace(self, pairs=second)
+        held = held_out(number, share, seed)[np.array(groups)]
+        return both_sides(self, held, share, counted(number, by))
+
+    def select(self, places: Iterable[int]) -> "Pairs":
+        """The pairs at these places, in this order."""
+        return replace(self, pairs=tuple(self.pairs[place] for place in places))
 
     def summary(self) -> str:
         """One line: how many, how long, how many targets a source has."""

@@ -8,15 +8,16 @@ References:
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..naming import counted
 from .errors import DataError
 from .series import Finding
-from .splitting import held_out
+from .splitting import both_sides, held_out
 
 _MOST_IN_SUMMARY = 4
 
@@ -103,12 +104,7 @@ class Recordings:
         # Sentences that are said once each have no share to give.
         repeat = self.role and 2 * len(set(labels)) <= len(labels)
         held = held_out(len(self), share, seed, labels if repeat else None)
-        if not 0 < held.sum() < len(self):
-            raise DataError(
-                f"{share} of the {number_of(self, 'recording')} of {self.name} leaves one part "
-                "empty; choose another share"
-            )
-        return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
+        return both_sides(self, held, share, counted(len(self), "recording"))
 
     def where(self, keep: Callable[[Recording], bool]) -> "Recordings":
         """Those that `keep` says True of: `data.where(lambda r: int(r.groups["take"]) < 5)`.
@@ -129,7 +125,7 @@ class Recordings:
             replace(each, samples=resampled(each.samples, self.rate, rate), rate=rate)
             for each in self.recordings
         )
-        text = f"resampled {number_of(changed, 'recording')} from {self.rate:,} to {rate:,} Hz"
+        text = f"resampled {counted(len(changed), 'recording')} from {self.rate:,} to {rate:,} Hz"
         findings = (*self.findings, Finding("repaired", text, len(changed)))
         reading = {**self.reading, "rate": rate}
         return replace(self, recordings=changed, findings=findings, reading=reading)
@@ -138,12 +134,12 @@ class Recordings:
         """One line: how many, how long, of what rate; and what was repaired."""
         seconds = [recording.seconds for recording in self.recordings]
         length = f"{min(seconds):.2f} .. {max(seconds):.2f} s"
-        labels = f", {number_of(self.labels, self.role)}" if self.role else ""
+        labels = f", {counted(len(self.labels), self.role)}" if self.role else ""
         told = [finding.text for finding in self.findings if finding.kind != "found"]
         rest = len(told) - _MOST_IN_SUMMARY
         more = f" and {rest} more findings" if rest > 0 else ""
         repairs = "; ".join(told[:_MOST_IN_SUMMARY]) or "nothing to repair"
-        what = number_of(self.recordings, "recording")
+        what = counted(len(self.recordings), "recording")
         return f"{self.name}  {what}, {length}, {self.rate:,} Hz{labels}; {repairs}{more}"
 
 
@@ -200,7 +196,3 @@ def resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
     common = math.gcd(rate, wanted)
     return resample_poly(samples, wanted // common, rate // common).astype(np.float32)
-
-
-def number_of(things: Sized, what: str) -> str:
-    return f"{len(things):,} {what}" + ("" if len(things) == 1 else "s")

@@ -29,6 +29,7 @@ import numpy as np
 from .errors import DataError
 from .midi import NOTES, STEPS_PER_BEAT, check_grid, note_name
 from .series import Finding
+from .splitting import check_share
 
 PARTS = ("train", "validation", "test")
 _PART = re.compile(
@@ -136,8 +137,7 @@ class Rolls:
             ValueError: the share is not between 0 and 1.
             DataError: there is one piece, too short to be cut.
         """
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, got {share}")
+        check_share(share)
         if len(self) == 1:
             return self._cut(share)
         count = min(len(self) - 1, max(1, round(share * len(self))))

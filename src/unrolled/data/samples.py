@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from ..naming import counted
 from .errors import DataError
 from .series import Finding
+from .splitting import both_sides, held_out
 
 # Below this share of the largest class, a class is called small.
 _SMALL = 0.1
@@ -124,33 +126,9 @@ class Samples:
             ValueError: the share is not between 0 and 1.
             DataError: one of the parts would be empty.
         """
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, got {share}")
-        generator = np.random.default_rng(seed)
-        order = generator.permutation(len(self))
-        count = round(share * len(self))
-        chosen = self._stratified(order, count) if stratified and self.classes else order[:count]
-        if not 0 < len(chosen) < len(self):
-            raise DataError(
-                f"{share} of the {len(self)} samples of {self.name} leaves one part empty; "
-                "choose another share"
-            )
-        held = np.zeros(len(self), dtype=bool)
-        held[chosen] = True
-        return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
-
-    def _stratified(self, order: np.ndarray, count: int) -> np.ndarray:
-        """About the same share of each class, `count` samples in all."""
-        targets = self.targets[order]
-        sizes = np.bincount(targets, minlength=len(self.classes))
-        exact = sizes * count / len(self)
-        # A part of a sample cannot be taken: the classes with the largest parts take it whole.
-        take = np.floor(exact).astype(int)
-        for place in np.argsort(take - exact, kind="stable")[: count - take.sum()]:
-            take[place] += 1
-        take = np.minimum(take, np.maximum(sizes - 1, 0))
-        pieces = [order[targets == place][:number] for place, number in enumerate(take)]
-        return np.concatenate(pieces)
+        classes = self.targets.tolist() if stratified and self.classes else None
+        held = held_out(len(self), share, seed, classes)
+        return both_sides(self, held, share, counted(len(self), "sample"))
 
     def summary(self) -> str:
         """One line: how many, how long, of which classes."""

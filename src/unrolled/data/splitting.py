@@ -2,8 +2,36 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
+
+from .errors import DataError
+
+
+def check_share(share: float) -> None:
+    """Raise ValueError unless a share lies between 0 and 1."""
+    if not 0 < share < 1:
+        raise ValueError(f"share must lie between 0 and 1, got {share}")
+
+
+def both_sides(data: Any, held: np.ndarray, share: float, items: str) -> tuple[Any, Any]:
+    """The items of a collection that stay, and those that are held out.
+
+    Arguments:
+        data: has a `name` and `select(places)`.
+        held: true for the items that are held out, [N].
+        share: that was asked for.
+        items: what there is, for the message: "12 sentences".
+
+    Raises:
+        DataError: one of the sides is empty.
+    """
+    if held.all() or not held.any():
+        raise DataError(
+            f"{share} of the {items} of {data.name} leaves one part empty; choose another share"
+        )
+    return data.select(np.flatnonzero(~held)), data.select(np.flatnonzero(held))
 
 
 def held_out(
@@ -20,8 +48,7 @@ def held_out(
     Raises:
         ValueError: the share is not between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share must lie between 0 and 1, got {share}")
+    check_share(share)
     order = np.random.default_rng(seed).permutation(count)
     wanted = round(share * count)
     held = np.zeros(count, dtype=bool)

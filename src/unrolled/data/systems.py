@@ -18,6 +18,7 @@ import numpy as np
 
 from .errors import DataError
 from .series import Finding
+from .splitting import check_share
 
 Names = str | Sequence[str]
 
@@ -109,8 +110,7 @@ class SystemData:
             ValueError: the share is not between 0 and 1.
             DataError: one of the parts would be empty.
         """
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, got {share}")
+        check_share(share)
         ends = np.cumsum(self.lengths)
         keep = len(self) - round(share * len(self))
         if not 0 < keep < len(self):

@@ -33,16 +33,16 @@ from typing import Any
 
 import numpy as np
 
-from ..naming import one_of
+from ..naming import counted, one_of
 from .errors import DataError
 from .series import Finding
-from .splitting import held_out
+from .splitting import both_sides, held_out
 from .tagging.columns import read_columns
 from .tagging.conllu import read_conllu
 from .tagging.files import decoded, files_at, format_of
 from .tagging.json import read_json, read_lines
 from .tagging.plain import read_text_lines, words_of
-from .tagging.sentences import Sentences, Wanted, counted
+from .tagging.sentences import Sentences, Wanted
 
 _READERS = {
     "columns": read_columns,
@@ -127,12 +127,7 @@ class TaggedSentences:
             DataError: one of the parts would be empty.
         """
         held = held_out(len(self), share, seed)
-        if not 0 < held.sum() < len(self):
-            raise DataError(
-                f"{share} of the {counted(len(self), 'sentence')} of {self.name} leaves one part "
-                "empty; choose another share"
-            )
-        return self.select(np.flatnonzero(~held)), self.select(np.flatnonzero(held))
+        return both_sides(self, held, share, counted(len(self), "sentence"))
 
     def summary(self) -> str:
         """One line: what there is, and what was left out or replaced."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data import Series, SeriesSet
+from ..naming import counted
 from .charts import time_axis
 from .figures import Paint, colour, inline_svg
-from .numbers import counted, percent
+from .numbers import percent
 from .page import Picture, Table
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ..naming import counted
 from .charts import Line, lines_chart, stacked_chart
 from .figures import inline_svg
-from .numbers import counted, duration, number, percent
+from .numbers import duration, number, percent
 from .page import Block, Key, Picture, Pictures, Text
 
 

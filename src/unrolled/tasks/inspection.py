@@ -20,10 +20,11 @@ from ..dynamics.figures import (
 )
 from ..dynamics.plane import clouds_of, draw_plane
 from ..files import write_text
+from ..naming import counted
 from ..report import Facts, Items, Page, Picture, Pictures, Table, Text, Tile, Tiles
 from ..report.figures import inline_svg
 from ..report.machine import versions
-from ..report.numbers import counted, number, percent
+from ..report.numbers import number, percent
 from ..report.page import Block
 from ..report.training import training_blocks
 from ..training import History

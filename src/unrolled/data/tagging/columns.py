@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...naming import nearest
+from ...naming import counted, nearest
 from ..errors import DataError
-from .sentences import Sentences, Wanted, counted
+from .sentences import Sentences, Wanted
 
 # First cells by which a header is known that no argument told of.
 _WORD_NAMES = ("word", "words", "token", "tokens", "form")

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from ...naming import nearest
+from ...naming import counted, nearest
 from ..errors import DataError
 from .columns import Line, check_cells, check_widths, lines_of, sentences_in
-from .sentences import Sentences, Wanted, counted
+from .sentences import Sentences, Wanted
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from ...naming import nearest
+from ...naming import counted, nearest
 from ..errors import DataError
 from ..series import Finding
 from .columns import lines_of
-from .sentences import Sentences, counted
+from .sentences import Sentences
 
 # Files of a folder that are read.
 _SUFFIXES = (".conllu", ".conll", ".iob", ".bio", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")

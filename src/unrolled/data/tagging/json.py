@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from ...naming import counted
 from ..errors import DataError
-from .sentences import Sentences, Wanted, counted
+from .sentences import Sentences, Wanted
 
 _SNIPS = '{intent: [{"data": [{"text": ..., "entity": ...}]}]}'
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from ...naming import counted
 from ..coders import words
 from ..errors import DataError
 from .columns import lines_of
-from .sentences import Sentences, Wanted, counted
+from .sentences import Sentences, Wanted
 
 
 def read_text_lines(text: str, path: Path, wanted: Wanted, found: Sentences) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...naming import counted
 from ..series import Finding
 
 
@@ -35,8 +36,3 @@ class Sentences:
     def skipped(self, count: int, what: str) -> None:
         if count:
             self.note("ignored", f"skipped {counted(count, what)}", count)
-
-
-def counted(count: int, what: str) -> str:
-    """ "1 word", "2,000 words"."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

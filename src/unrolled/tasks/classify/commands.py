@@ -10,7 +10,7 @@ import typer
 
 from ...data import Samples
 from ...files import write_text
-from ...report.numbers import counted
+from ...naming import counted
 from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes

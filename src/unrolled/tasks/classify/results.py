@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...data import Sample, Samples
+from ...naming import counted
 from ...report import Table
-from ...report.numbers import counted
 from ..supervised.scores import hundredths
 from .metrics import Confusion
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from ... import __version__
 from ...cells import BY_NAME
+from ...naming import counted
 from ...report import Table
-from ...report.numbers import column, counted, number, percent
+from ...report.numbers import column, number, percent
 from .fitted import Fitted
 from .forecaster import Forecaster
 from .results import MODEL, Backtest, quantile_name

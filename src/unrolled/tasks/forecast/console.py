@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ...data import Finding, SeriesSet
-from ...report.numbers import counted
+from ...naming import counted
 from ...report.training import FORCED
 from ..console import Column, Console, TrainingLog
 from .advice import advice_for

@@ -15,7 +15,7 @@ from torch import nn
 
 from ...data import SeriesSet
 from ...dynamics.examination import Context, examine
-from ...report.numbers import counted
+from ...naming import counted
 from ...training import Total
 from ..inspection import Example, Subject
 from ..running import log_of

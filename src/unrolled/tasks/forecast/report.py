@@ -14,12 +14,13 @@ import numpy as np
 
 from ...data import SeriesSet
 from ...files import write_text
+from ...naming import counted
 from ...nn.forcing import write_forcing
 from ...report import Code, Facts, Items, Key, Page, Picture, Pictures, Table, Text, Tile, Tiles
 from ...report.charts import Fan, Line, calibration_chart, fan_chart, lines_chart
 from ...report.figures import inline_svg, save_figure
 from ...report.machine import machine, versions
-from ...report.numbers import counted, duration, number, percent
+from ...report.numbers import duration, number, percent
 from ...report.overview import findings_table, gaps_picture, series_table
 from ...report.page import Block
 from ...report.training import training_blocks

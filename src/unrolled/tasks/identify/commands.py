@@ -15,7 +15,7 @@ import typer
 from ...data.errors import DataError
 from ...data.systems import SystemData
 from ...files import write_text
-from ...report.numbers import counted
+from ...naming import counted
 from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes

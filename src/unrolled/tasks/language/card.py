@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import __version__
-from ...report.numbers import counted
+from ...naming import counted
 from .console import describe
 from .model import LanguageModel
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...data import Text, Vocabulary
-from ...report.numbers import counted, number, percent
+from ...naming import counted
+from ...report.numbers import number, percent
 from ..console import Column, Console, TrainingLog
 from ..runs import METRICS, read_json
 from .model import LanguageModel

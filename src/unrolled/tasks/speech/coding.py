@@ -14,8 +14,7 @@ from typing import Any
 
 from ...data import DataError, Finding, Recordings
 from ...data.reading.notes import listed
-from ...naming import one_of
-from ...report.numbers import counted
+from ...naming import counted, one_of
 from .features import LogMel
 
 CLASS, SEQUENCE = "class", "sequence"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...report.numbers import counted
+from ...naming import counted
 from ..console import Column, Console, TrainingLog
 from ..runs import METRICS, read_json
 from .model import SupervisedEstimator

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ...dynamics.examination import Context, examine
+from ...naming import counted
 from ...nn import cells_of
-from ...report.numbers import counted
 from ..inspection import Example, Subject
 from ..running import log_of
 from ..training import describe_optimisation

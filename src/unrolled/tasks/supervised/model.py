@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from ...data.series import Finding
+from ...naming import counted
 from ...nn import cells_of
-from ...report.numbers import counted
 from ...training import Machine, Total, TrainingSettings
 from ...training.checkpoint import own_random_numbers
 from ..arguments import argument

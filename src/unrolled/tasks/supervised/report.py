@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...files import write_text
+from ...naming import counted
 from ...report import Code, Facts, Items, Page, Text, Tile, Tiles
 from ...report.machine import machine, versions
-from ...report.numbers import counted, duration
+from ...report.numbers import duration
 from ...report.page import Block
 from ...report.training import training_blocks
 from ..arguments import arguments_of

@@ -28,8 +28,8 @@ from ...data.errors import DataError
 from ...data.reading.notes import listed
 from ...data.series import Finding
 from ...data.tagged import TaggedSentences
-from ...data.tagging.sentences import counted
 from ...data.vocabulary import pad
+from ...naming import counted
 from .spans import Allowed, allowed, detect_scheme
 
 # How a word is written, whatever it is.

@@ -21,9 +21,9 @@ from ...data.errors import DataError
 from ...data.pairs import Pair, Pairs, read_pairs
 from ...data.series import Finding
 from ...data.vocabulary import KINDS
+from ...naming import counted
 from ...nn import EncoderDecoder
 from ...nn.forcing import forcing_at, parse_forcing
-from ...report.numbers import counted
 from ...training import Machine, Optimisation, Total
 from ..arguments import argument
 from ..batching import Bucketed
