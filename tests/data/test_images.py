@@ -360,7 +360,7 @@ class TestCollection:
 
     def test_splits_that_cannot_be(self):
         data = images_of(np.zeros((4, 8, 8), np.uint8))
-        with pytest.raises(DataError, match=r"0.5 of the 4 images of images \(1 different"):
+        with pytest.raises(DataError, match=r"0.5 of the 4 images \(1 different image\) of images"):
             data.split(0.5)
         with pytest.raises(ValueError, match="share must lie between 0 and 1"):
             data.split(1.0)

@@ -25,6 +25,7 @@ from ...data.errors import DataError
 from ...data.series import Finding
 from ...data.text import Text
 from ...data.vocabulary import Vocabulary
+from ...nn.noise import recurrent_weights
 from ...training import Machine, Optimisation, TrainingSettings
 from ...training.checkpoint import own_random_numbers
 from ..arguments import argument
@@ -303,7 +304,8 @@ class LanguageModel(Estimator):
 
     def plan_for(self, tokens: int) -> Plan:
         """Sizes and rates for a text of so many tokens, those that were asked for among them."""
-        plan = plan_for(self.tokens, tokens)
+        can_drop = bool(recurrent_weights(self.make_cell(1, 1)))
+        plan = plan_for(self.tokens, tokens, self.passes, can_drop)
         asked = {name: getattr(self, name) for name in Plan.__dataclass_fields__}
         return replace(plan, **{name: v for name, v in asked.items() if v is not None})
 

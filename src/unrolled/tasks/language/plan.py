@@ -14,6 +14,8 @@ from .network import LanguageNetwork
 
 # Tokens that are read in all, where nobody says how often a text is read; and the bounds of that.
 TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 4_500_000, 1, 40
+# A text that is read so often is learned by heart, unless there is more noise.
+OFTEN = 8
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,19 @@ class Plan:
     passes: float
 
 
-def plan_for(kind: str, tokens: int) -> Plan:
-    """Sizes and rates for tokens of a kind, and so many of them in the training text."""
-    passes = min(max(TOKENS_READ / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
+def plan_for(kind: str, tokens: int, passes: float | None = None, can_drop: bool = True) -> Plan:
+    """Sizes and rates.
+
+    Arguments:
+        kind: of the tokens.
+        tokens: in the training text.
+        passes: over it, where they are asked for.
+        can_drop: whether the cell has recurrent weights that can be dropped.
+    """
+    if passes is None:
+        passes = min(max(TOKENS_READ / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
+    if kind == "characters" and passes >= OFTEN:
+        return Plan(512, 64, 1, 0.5, 0.1, 0.3 * can_drop, False, 4e-3, 0.05, passes)
     if kind == "characters":
         return Plan(512, 64, 1, 0.1, 0.0, 0.0, False, 5e-3, 0.01, passes)
     return Plan(512, 256, 1, 0.4, 0.2, 0.0, True, 4e-3, 0.05, passes)
