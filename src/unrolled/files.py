@@ -14,7 +14,11 @@ from torch import Tensor
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then put it in place of `path`."""
+    """Let `write` fill a file beside `path`, then put it in place of `path`.
+
+    Folders that are not there are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(beside)

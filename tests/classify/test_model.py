@@ -235,3 +235,28 @@ def test_plans_by_kind_and_amount(of_texts, of_numbers) -> None:
     assert 500 / few.batch_size * few.epochs == pytest.approx(1200, rel=0.1)
     assert plan_for(of_numbers.fitted_.coding, 100).epochs == 100
     assert json.dumps(vars(few))
+
+
+@pytest.mark.parametrize("labels", [[True, False], [0.0, 1.5], [3, 7], ["x", "y"]])
+def test_classes_are_of_the_kind_that_was_given(labels) -> None:
+    texts, y = ["win cash now", "see you then"] * 12, labels * 12
+    model = Classifier(hidden_size=8, epochs=1, engine="eager").fit(texts, y)
+    found = model.predict(texts)
+    assert found.dtype.kind == np.asarray(labels).dtype.kind
+    assert set(found.tolist()) <= set(labels)
+
+
+def test_what_is_neither_text_nor_sequence() -> None:
+    model = Classifier(hidden_size=8, epochs=1, engine="eager").fit(
+        ["a b c", "d e f"] * 9, [0, 1] * 9
+    )
+    with pytest.raises(TypeError, match="the first that is neither is None"):
+        model.predict(["a b", None])
+
+
+def test_large_offsets_keep_their_changes() -> None:
+    values = [1.6e9 + np.arange(10.0) * (1 if k % 2 else 3) for k in range(40)]
+    model = Classifier(hidden_size=8, epochs=12, engine="eager", learning_rate=0.02)
+    assert (
+        model.fit(values, [k % 2 for k in range(40)]).score(values, [k % 2 for k in range(40)]) == 1
+    )

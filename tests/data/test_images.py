@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -364,6 +365,15 @@ class TestCollection:
             data.split(0.5)
         with pytest.raises(ValueError, match="share must lie between 0 and 1"):
             data.split(1.0)
+
+    def test_files_of_one_stem_are_written_apart(self, tmp_path):
+        pixels = np.stack([np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8)])
+        data = replace(images_of(pixels, ["one", "two"]), names=("a.png", "a.jpg"))
+        again = read_images(data.write(tmp_path / "two"))
+        assert sorted(zip(again.captions, again.pixels[:, 0, 0, 0].tolist(), strict=True)) == [
+            (("one",), 0),
+            (("two",), 255),
+        ]
 
     def test_summary(self):
         data = images_of(np.zeros((2, 8, 9), np.uint8), ["a cat", ["a dog", "a big dog"]], "pets")

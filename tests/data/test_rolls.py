@@ -360,6 +360,7 @@ def test_sources_that_cannot_be_read(tmp_path) -> None:
     refuses("x.mat", b"MATLAB, not", "no readable .mat file")
     refuses("x.npz", b"PK, not", "cannot be read")
     refuses("x.npy", b"", "cannot be read")
+    refuses("x.npy", b"xx", "it is no .npy or .npz file")
     refuses("x.pickle", b"", "is a pickle, which can run code")
     refuses("x.doc", b"", "files ending in '.doc' cannot be read")
     refuses("x.zip", b"PK", "cannot be read")

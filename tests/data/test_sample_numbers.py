@@ -42,7 +42,7 @@ def test_a_row_a_sequence(tmp_path) -> None:
     assert _labels(samples) == ["8", "2", "8"]
     assert samples.features == ("column_1", "column_2")
     first = [[47, 100], [27, 81], [57, 37], [26, 0], [0, 23], [56, 53], [100, 90], [40, 98]]
-    assert samples[0].values.dtype == np.float32
+    assert samples[0].values.dtype == np.float64
     assert samples[0].values.tolist() == first
     # Read in the same way without being told again, also where no class is known.
     reading = json.loads(json.dumps(samples.reading))
@@ -134,7 +134,7 @@ def test_the_ts_format(tmp_path) -> None:
     assert samples.features == ("dimension 1", "dimension 2")
     expected = [[[0.1, 1], [-0.25, 2], [100, 3]], [[-1.5, 0]], [[4, 5], [4, 5]]]
     for sample, values in zip(samples, expected, strict=True):
-        assert (sample.values == np.array(values, dtype=np.float32)).all()
+        assert (sample.values == np.array(values)).all()
     assert _said(samples, "cut off") == [1]
     assert _said(samples, "gaps in samples") == [2]
     assert samples[2].name == "Made_TRAIN.ts, line 12"
@@ -162,7 +162,7 @@ def test_the_class_may_come_first(tmp_path) -> None:
     content = "".join(f"{1 + k % 2}\t{k / 7:.3f}\t{k / 3:.3f}\t{k / 9:.3f}\n" for k in range(12))
     samples = read_samples(_file(tmp_path, "u.tsv", content))
     assert samples.counts == {"1": 6, "2": 6}
-    assert samples[7].values[:, 0].tolist() == np.float32([1, 2.333, 0.778]).tolist()
+    assert samples[7].values[:, 0].tolist() == [1, 2.333, 0.778]
 
 
 def test_steps_without_samples_are_asked_about() -> None:

@@ -17,6 +17,8 @@ from unrolled.report.numbers import column, duration, number, percent, tick
         (1234.5, "1,234"),
         (-0.5, "-0.500"),
         (0.0001234, "0.000123"),
+        (0.00003141, "3.14e-05"),
+        (-3e-30, "-3e-30"),
         (math.nan, "—"),
         (math.inf, "∞"),
     ],
@@ -28,6 +30,7 @@ def test_a_number_keeps_three_significant_digits(value: float, text: str) -> Non
 def test_a_column_shares_its_decimals_and_the_smallest_keeps_three_digits() -> None:
     assert column([0.446, 7.7071, math.nan, 0.0]) == ["0.446", "7.707", "—", "0.000"]
     assert column([math.nan]) == ["—"]
+    assert column([0.9, 3e-7]) == ["0.900", "3e-07"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,22 @@ def test_it_learns_classes(of_classes) -> None:
     assert found.own == {"accuracy": 1.0, "macro F1": 1.0}
     assert found.scores["largest class"]["accuracy"] == pytest.approx(1 / 3)
     assert of_classes.classes_ == ["a", "b", "c"]
+
+
+def test_what_validation_has_that_was_not_learned_is_said(of_sequences) -> None:
+    data, coding = spelled(6, seed=1), of_sequences.fitted_.coding
+    renamed = replace(data, recordings=tuple(replace(r, label=f"{r.label}z") for r in data))
+    [found] = of_sequences.noticed_in_validation(coding, renamed)
+    assert found.text == (
+        "to validate: characters that the model does not know and never answers: 6 ('z')"
+    )
+
+
+def test_a_part_of_nothing_that_was_learned_is_refused(of_classes, of_sequences) -> None:
+    for model, data in ((of_classes, tones(6)), (of_sequences, spelled(6))):
+        strange = replace(data, recordings=tuple(replace(r, label="zz") for r in data))
+        with pytest.raises(DataError, match="that were learned; hold out others"):
+            model.encode(model.fitted_.coding, strange)
 
 
 def test_it_learns_sequences(of_sequences) -> None:

@@ -125,6 +125,14 @@ def test_figures_of_sequences():
     assert found["loss"] == pytest.approx(expected / 4, rel=1e-6)
 
 
+def test_a_label_that_was_not_learned_is_an_error_without_a_loss():
+    each = torch.tensor([0.0, 0.0, 1.0]).log_softmax(0).expand(4, 3)
+    # The best path says "2".
+    known, strange = (figures_of_sequences([each], [labels]) for labels in ((2,), (2, UNKNOWN)))
+    assert (known["error rate"], strange["error rate"]) == (0, 0.5)
+    assert known["loss"] == strange["loss"]
+
+
 def test_the_probability_of_a_sequence():
     log_probs = torch.randn(5, 3).log_softmax(1)
     for labels in ((), (1,), (2, 2), (1, 2, 1)):

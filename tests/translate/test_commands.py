@@ -129,6 +129,22 @@ def test_columns_by_name(folder, capsys) -> None:
     assert model.fitted_.coding.target.kind == "characters"
     # Read again as the first was.
     assert model.evaluate("t.csv").count == f"{len(model.read_again('t.csv').references)} sources"
+    status, out, _ = run(capsys, "evaluate", "runs/t-csv-1", "t.csv")
+    own = model.evaluate("t.csv").own["character error"]
+    assert (status, f"character error {100 * own:.2f} %" in out) == (0, True)
+
+
+def test_a_header_that_is_named(folder, capsys) -> None:
+    rows = [f"{pair.source},{pair.target}" for pair in spelling(60)]
+    Path("t.csv").write_text("\n".join(["kabyle,swahili", *rows]))
+    for option, count in (("--header", len(rows)), ("--no-header", len(rows) + 1)):
+        _, out, _ = run(capsys, "check", "translate", "t.csv", option)
+        assert f"t.csv: {count} pairs" in out
+
+
+def test_what_is_written_makes_its_folder(trained, capsys) -> None:
+    assert run(capsys, "predict", trained, "--text", "ab", "--output", "new/one/y.txt")[0] == 0
+    assert Path("new/one/y.txt").read_text().endswith("\n")
 
 
 @pytest.mark.parametrize(

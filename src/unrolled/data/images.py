@@ -132,8 +132,10 @@ class CaptionedImages:
 
         root = Path(folder)
         rows = []
-        for place, image in enumerate(self):
-            file = str(PurePosixPath(image.name).with_suffix(".png"))
+        files = [str(PurePosixPath(name).with_suffix(".png")) for name in self.names]
+        if len(set(files)) < len(files):
+            files = [f"{name}.png" for name in self.names]
+        for place, (image, file) in enumerate(zip(self, files, strict=True)):
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.pixels if self.colour else image.pixels[..., 0]).save(root / file)
             group = self.groups[place : place + 1]

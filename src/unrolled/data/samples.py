@@ -35,7 +35,7 @@ class Sample:
     """One sequence.
 
     Attributes:
-        values: a text, or float32 [T, F].
+        values: a text, or float64 [T, F].
         label: its class; empty where classes are not read.
         name: where it comes from, such as "row 5" or "French.txt, line 3".
     """

@@ -1,4 +1,7 @@
-"""Numbers as people read them: three significant digits, thousands apart, no exponents."""
+"""Numbers as people read them: three significant digits, thousands apart.
+
+Exponents are only those of numbers below a ten thousandth.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,20 +10,29 @@ UNDEFINED = "—"
 # No line ends between a number and its sign.
 PERCENT = "\N{NO-BREAK SPACE}%"
 MILLION = 1_000_000
+# Smaller ones have an exponent.
+SMALLEST = 1e-4
 
 
 def number(value: float, decimals: int | None = None) -> str:
-    """Three significant digits, or a given number of decimals: "0.622", "12.3", "1,235"."""
+    """Three significant digits, or a given number of decimals: "0.622", "1,235", "3.1e-07"."""
     if math.isnan(value):
         return UNDEFINED
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
+    if decimals is None and 0 < abs(value) < SMALLEST:
+        return f"{value:.3g}"
     return f"{value:,.{decimals_for(value) if decimals is None else decimals}f}"
 
 
 def column(values: Sequence[float]) -> list[str]:
-    """Numbers with the same decimals each, so that they can be compared down a column."""
+    """Numbers with the same decimals each, so that they can be compared down a column.
+
+    Where one is below a ten thousandth, each has its own three digits.
+    """
     known = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    if known and min(known) < SMALLEST:
+        return [number(value) for value in values]
     # The smallest keeps three significant digits.
     decimals = decimals_for(min(known)) if known else None
     return [number(value, decimals) for value in values]

@@ -1,4 +1,4 @@
-"""Numeric sequences as models take them: float32 [T, F], without missing values."""
+"""Numeric sequences as models take them: float64 [T, F], without missing values."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Cleaner:
         if not present.all():
             self.filled += int((~present).sum())
             values = _filled(values, present, name)
-        return values.astype(np.float32)
+        return values.astype(np.float64)
 
     def report(self, notes: Notes) -> None:
         notes.repaired("steps without a value at the end of a sample, cut off: {}", self.cut)

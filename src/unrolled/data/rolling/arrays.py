@@ -23,6 +23,8 @@ from ..rolls import Roll, part_of
 from .asked import Asked, Found
 
 # How scipy and numpy say that a file is damaged.
+# How .npy and .npz files begin.
+_MAGIC = (b"\x93NUMPY", b"PK")
 _BROKEN = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
     *(AttributeError, RuntimeError, SyntaxError, TokenError, zlib.error, zipfile.BadZipFile),
@@ -65,9 +67,12 @@ def _is_roll(value: np.ndarray) -> bool:
 
 def stored(path: Path) -> list[tuple[str, Any]]:
     """The arrays of a .npy or .npz file."""
+    # From memory: numpy leaves a damaged file open.
+    held = path.read_bytes()
+    if not held.startswith(_MAGIC):
+        raise DataError(f"{path} cannot be read: it is no .npy or .npz file, though named so")
     try:
-        # From memory: numpy leaves a damaged file open.
-        content = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        content = np.load(io.BytesIO(held), allow_pickle=False)
         if isinstance(content, np.ndarray):
             return [("", content)]
         with content:

@@ -20,8 +20,10 @@ from ..supervised import (
     inspect_run,
     tell_findings,
     train_and_report,
+    tune_and_report,
 )
 from ..training import Optimising, Running
+from ..tuning import Searching
 from .coding import Coding
 from .digits import composed_digits
 from .model import Captioner
@@ -37,9 +39,10 @@ DEMO_IMAGES, DEMO_EPOCHS = 2000, 16
 
 
 def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train` and `unrolled check`."""
+    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
     train_app.command("caption", help="Learn to say in words what images show.")(train)
     check_app.command("caption", help="What a folder of images and captions holds.")(check)
+    tune_app.command("caption", help="Search hyper-parameters of a captioner, and train.")(tune)
 
 
 @takes(ReadingImages, Captioner, Optimising, Running)
@@ -57,16 +60,32 @@ def train(
     train_and_report(model, reading.read(images), test, running, CaptionParts())
 
 
-@takes(ReadingImages)
+@takes(Searching, ReadingImages, Captioner, Optimising, Running)
+def tune(
+    images: Images,
+    searching: Searching,
+    reading: ReadingImages,
+    model: Captioner,
+    optimising: Optimising,
+    running: Running,
+    test: Test = TEST,
+) -> None:
+    """Search hyper-parameters on the validation part, then train with the best."""
+    model.optimisation = optimising.optimisation(model.optimisation)
+    tune_and_report(model, reading.read(images), test, searching, running, CaptionParts())
+
+
+@takes(ReadingImages, Captioner)
 def check(
     images: Images,
     reading: ReadingImages,
+    model: Captioner,
     shown: Annotated[
         bool, typer.Option("--show", help="Show pixels, tokens, ids, and the padded tensors.")
     ] = False,
 ) -> None:
     """Read images and captions and say what was found; nothing is trained or written."""
-    model = Captioner()
+    model.check_arguments()
     coding, learned = check_and_tell(model, reading.read(images))
     if shown:
         show(Console(), coding, learned.select(range(min(SHOWN, len(learned)))))

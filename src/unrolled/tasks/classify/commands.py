@@ -15,6 +15,7 @@ from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
+from ..runs import check_writable
 from ..supervised import (
     TEST,
     Test,
@@ -23,8 +24,10 @@ from ..supervised import (
     inspect_run,
     tell_findings,
     train_and_report,
+    tune_and_report,
 )
 from ..training import Optimising, Running
+from ..tuning import Searching
 from .demo import control_charts
 from .model import Classifier
 from .options import ReadingSamples
@@ -38,9 +41,10 @@ Source = Annotated[
 
 
 def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train` and `unrolled check`."""
+    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
     train_app.command("classify", help="Learn the classes of texts or of numeric sequences.")(train)
     check_app.command("classify", help="What samples hold, and how they become numbers.")(check)
+    tune_app.command("classify", help="Search hyper-parameters of a classifier, and train.")(tune)
 
 
 @takes(ReadingSamples, Classifier, Optimising, Running)
@@ -56,6 +60,21 @@ def train(
     check_running(running)
     model.optimisation = optimising.optimisation(model.optimisation)
     train_and_report(model, reading.read(source), test, running, ClassifyParts())
+
+
+@takes(Searching, ReadingSamples, Classifier, Optimising, Running)
+def tune(
+    source: Source,
+    searching: Searching,
+    reading: ReadingSamples,
+    model: Classifier,
+    optimising: Optimising,
+    running: Running,
+    test: Test = TEST,
+) -> None:
+    """Search hyper-parameters on the validation part, then train with the best."""
+    model.optimisation = optimising.optimisation(model.optimisation)
+    tune_and_report(model, reading.read(source), test, searching, running, ClassifyParts())
 
 
 @takes(ReadingSamples, Classifier)
@@ -88,6 +107,8 @@ def predict(
     """Print the classes of samples with their probabilities, the likeliest first."""
     if bool(source) == bool(text):
         raise ValueError("predict needs an INPUT or --text, and not both")
+    if output:
+        check_writable(Path(output).parent)
     model = Classifier.load(run)
     data = model.read_unlabelled([text] if text else source)
     found, findings = model.classified(data)

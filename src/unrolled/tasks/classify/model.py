@@ -55,6 +55,8 @@ from .texts import TextCoding, usual_tokens
 
 Batch = dict[str, Tensor]
 CLASS_WEIGHTS = ("none", "balanced")
+# What labels in memory may be besides texts, by numpy's letter.
+LABELS = {"i": int, "u": int, "f": float}
 # Samples are short and batches small: up to this size threads wait more than they compute.
 SMALL = 128
 OPTIMISATION = Optimisation(warm_up=0.1)
@@ -123,10 +125,13 @@ class Classifier(SupervisedEstimator):
 
     @property
     def classes_(self) -> np.ndarray:
-        """The classes, in the order of `predict_proba`; whole numbers where `fit` got such."""
+        """The classes, in the order of `predict_proba`, of the kind that `fit` got."""
         self.check_fitted()
         names = np.array(self.fitted_.coding.classes)
-        return names.astype(int) if self.fitted_.reading.get("integers") else names
+        kind = self.fitted_.reading.get("labels", "")
+        if kind == "b":
+            return names == str(True)
+        return names.astype(LABELS.get(kind, str))
 
     def is_small(self, plan: Plan) -> bool:
         return plan.hidden_size <= SMALL
@@ -134,12 +139,12 @@ class Classifier(SupervisedEstimator):
     def read(self, source: Any, y: Any = None) -> Samples:
         """Samples, as `reading.as_samples` takes them."""
         data = as_samples(source, y)
-        if y is not None and np.asarray(y).dtype.kind in "iu":
-            data = replace(data, reading={**data.reading, "integers": True})
+        if y is not None:
+            data = replace(data, reading={**data.reading, "labels": np.asarray(y).dtype.kind})
         return data
 
     def read_like(self, source: Any, reading: Mapping[str, Any]) -> Samples:
-        return as_samples(source, **{k: v for k, v in reading.items() if k != "integers"})
+        return as_samples(source, **{k: v for k, v in reading.items() if k != "labels"})
 
     def read_again(self, data: Any, y: Any = None) -> Samples:
         if y is None:

@@ -81,7 +81,14 @@ def in_memory(source: Any) -> list[Any]:
             "data must be a list of texts or of arrays [steps, features], a path, or Samples; got "
             f"{type(source).__name__}"
         )
-    return [value if isinstance(value, str) else np.asarray(value) for value in source]
+    values = list(source)
+    wrong = [v for v in values if not isinstance(v, str) and not np.ndim(v)]
+    if wrong:
+        raise TypeError(
+            "data must hold texts or arrays [steps, features]; the first that is neither is "
+            f"{wrong[0]!r}"
+        )
+    return [value if isinstance(value, str) else np.asarray(value) for value in values]
 
 
 def has_content(value: Any) -> bool:

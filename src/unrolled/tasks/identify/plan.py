@@ -16,6 +16,8 @@ from ...data.systems import SystemData
 
 STEPS, WASHOUT = 300, 100
 UPDATES, ROUNDS = 10_000, 20
+# Of few samples there are fewer: one for so many, but so many at least.
+SAMPLES_AN_UPDATE, FEWEST_UPDATES = 4, 1000
 # The shortest window, and of which part of a record the washout is at most.
 FEWEST, SHARE_OF_RECORD = 8, 10
 
@@ -53,7 +55,8 @@ def plan_for(cell: str, learned: SystemData) -> Plan:
     steps = max(FEWEST, min(STEPS, usual))
     washout = min(WASHOUT, steps // 3, usual // SHARE_OF_RECORD)
     hidden, rate = (16, 3e-3) if cell == "pnlss" else (64, 5e-3)
-    return Plan(hidden, 1, 0.0, rate, 0.0, ROUNDS, 32, UPDATES, steps, washout)
+    updates = min(UPDATES, max(FEWEST_UPDATES, int(learned.lengths.sum()) // SAMPLES_AN_UPDATE))
+    return Plan(hidden, 1, 0.0, rate, 0.0, ROUNDS, 32, updates, steps, washout)
 
 
 def usual_length(lengths: np.ndarray) -> int:

@@ -21,8 +21,10 @@ from ..supervised import (
     inspect_run,
     tell_findings,
     train_and_report,
+    tune_and_report,
 )
 from ..training import Optimising, Running
+from ..tuning import Searching
 from .coding import Coding
 from .encoded import Encoded
 from .model import OWN, TEMPERATURE, MusicModel
@@ -46,11 +48,12 @@ SHOWN = 6
 
 
 def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train` and `unrolled check`."""
+    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
     train_app.command("music", help="Learn the next step of piano rolls, or other 0/1 columns.")(
         train
     )
     check_app.command("music", help="What rolls hold, and how they become numbers.")(check)
+    tune_app.command("music", help="Search hyper-parameters of a model of rolls, and train.")(tune)
 
 
 @takes(ReadingRolls, MusicModel, Optimising, Running)
@@ -66,6 +69,21 @@ def train(
     check_running(running)
     model.optimisation = optimising.optimisation(model.optimisation)
     train_and_report(model, reading.read(source), test, running, MusicParts())
+
+
+@takes(Searching, ReadingRolls, MusicModel, Optimising, Running)
+def tune(
+    source: Source,
+    searching: Searching,
+    reading: ReadingRolls,
+    model: MusicModel,
+    optimising: Optimising,
+    running: Running,
+    test: Test = OWN,
+) -> None:
+    """Search hyper-parameters on the validation part, then train with the best."""
+    model.optimisation = optimising.optimisation(model.optimisation)
+    tune_and_report(model, reading.read(source), test, searching, running, MusicParts())
 
 
 @takes(ReadingRolls, MusicModel)

@@ -23,6 +23,8 @@ CHARACTERS, WORDS = "characters", "words"
 TOKENS = (CHARACTERS, WORDS)
 # Transcripts are cut into words where there are at most so many, each said so often on average.
 _FEW_WORDS, _OFTEN = 100, 10
+# The number of a label that was not learned.
+UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,12 @@ class Coding:
 
     def encode(self, text: str) -> list[int]:
         """The numbers of a label; what is not known is left out."""
+        return [number for number in self.spelt(text) if number != UNKNOWN]
+
+    def spelt(self, text: str) -> list[int]:
+        """The numbers of a label, with `UNKNOWN` for what is not known."""
         places = {label: place for place, label in enumerate(self.labels, int(self.is_sequence))}
-        return [places[part] for part in self.cut(text) if part in places]
+        return [places.get(part, UNKNOWN) for part in self.cut(text)]
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The transcript that the numbers of a sequence spell."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -24,11 +25,9 @@ from torch.nn.utils.rnn import pad_sequence
 from ...data import Finding, Recordings
 from ..batching import pad_sequences
 from .augment import Augment
-from .coding import Coding
+from .coding import UNKNOWN, Coding
 
 Batch = dict[str, Tensor]
-# The number of a class that was not learned.
-UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +36,28 @@ class Encoded:
 
     Attributes:
         features: of each recording, [T, M].
-        targets: label numbers of each; of a class one.
-        is_sequence: whether targets are sequences.
+        spelt: label numbers of each, `UNKNOWN` for what was not learned; of a class one.
+        is_sequence: whether labels are sequences.
     """
 
     features: tuple[Tensor, ...]
-    targets: tuple[tuple[int, ...], ...]
+    spelt: tuple[tuple[int, ...], ...]
     is_sequence: bool
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @cached_property
+    def targets(self) -> tuple[tuple[int, ...], ...]:
+        """What the network is to give: of sequences what was learned, of classes the class."""
+        if not self.is_sequence:
+            return self.spelt
+        return tuple(tuple(n for n in each if n != UNKNOWN) for each in self.spelt)
+
+    @property
+    def has_known(self) -> bool:
+        """Whether there is a label that was learned."""
+        return any(number != UNKNOWN for each in self.spelt for number in each)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -68,13 +79,13 @@ class Encoded:
         """Those whose place in `kept` is true."""
         chosen = [place for place, keep in enumerate(kept) if keep]
         features = tuple(self.features[place] for place in chosen)
-        return Encoded(features, tuple(self.targets[k] for k in chosen), self.is_sequence)
+        return Encoded(features, tuple(self.spelt[k] for k in chosen), self.is_sequence)
 
 
 def encode(coding: Coding, data: Recordings) -> Encoded:
     """Features and label numbers; recordings without a label have none."""
     features = tuple(coding.features(recording.samples) for recording in data)
-    numbers = [coding.encode(r.label) if r.label is not None else [] for r in data]
+    numbers = [coding.spelt(r.label) if r.label is not None else [] for r in data]
     if not coding.is_sequence:
         numbers = [found or [UNKNOWN] for found in numbers]
     return Encoded(features, tuple(map(tuple, numbers)), coding.is_sequence)

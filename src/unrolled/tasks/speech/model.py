@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data import DataError, Recordings, read_audio
+from ...data import DataError, Finding, Recordings, read_audio
 from ...nn import Recurrent, cells_of
 from ...training import Optimisation, Total
 from ..arguments import argument
@@ -168,6 +168,10 @@ class SpeechRecogniser(SupervisedEstimator):
             DataError: there is none.
         """
         encoded = encode(coding, data.at(coding.features.rate))
+        if not encoded.has_known:
+            what = f"transcript of {data.name} holds one of the {coding.tokens}"
+            what = what if coding.is_sequence else f"recording of {data.name} is of a class"
+            raise DataError(f"no {what} that were learned; hold out others")
         fits = that_fit(encoded.lengths, encoded.targets, coding.stack)
         if not any(fits):
             raise DataError(
@@ -175,6 +179,11 @@ class SpeechRecogniser(SupervisedEstimator):
                 "ms each; are the transcripts those of the recordings?"
             )
         return encoded if all(fits) else encoded.where(fits)
+
+    def noticed_in_validation(self, coding: Coding, held: Recordings) -> tuple[Finding, ...]:
+        cut = misfits(fitting(coding, held, coding.stack), coding.stack)
+        found = filter(None, [coding.unknown(held), cut if coding.is_sequence else None])
+        return tuple(replace(each, text=f"to validate: {each.text}") for each in found)
 
     def augment(self, batch: Batch, generator: np.random.Generator) -> Batch:
         if not self.augmentation:
@@ -194,7 +203,7 @@ class SpeechRecogniser(SupervisedEstimator):
     def figures(self, network: nn.Module, encoded: Encoded) -> dict[str, float]:
         log_probs = self.for_each(network, encoded, objective.log_probs_of)
         if encoded.is_sequence:
-            return objective.figures_of_sequences(log_probs, encoded.targets)
+            return objective.figures_of_sequences(log_probs, encoded.spelt)
         return objective.figures_of_classes(log_probs, encoded.targets, self.label_smoothing)
 
     def fit_baselines(self, learned: Recordings) -> Baselines:
@@ -271,11 +280,17 @@ def with_stack(coding: Coding, data: Recordings, wanted: int | None) -> Coding:
     """The coding with frames of a step: those `wanted`, or of sequences as many as leave steps."""
     if not coding.is_sequence:
         return replace(coding, stack=wanted or STACK_OF_CLASSES)
-    frames = np.array([1 + len(each.samples) // coding.features.hop_samples for each in data])
-    targets = [coding.encode(each.label or "") for each in data]
     for stack in (wanted,) if wanted else (*STACKS_OF_SEQUENCES, 1):
-        fits = that_fit(frames, targets, stack)
+        fits = fitting(coding, data, stack)
         if wanted or stack == 1 or np.mean(fits) >= ENOUGH:
             break
     finding = misfits(fits, stack)
     return replace(coding, stack=stack, findings=(*coding.findings, *filter(None, [finding])))
+
+
+def fitting(coding: Coding, data: Recordings, stack: int) -> list[bool]:
+    """Which recordings have a step of `stack` frames for every label."""
+    rate = coding.features.rate
+    samples = np.array([round(len(each.samples) * rate / data.rate) for each in data])
+    targets = [coding.encode(each.label or "") for each in data]
+    return that_fit(1 + samples // coding.features.hop_samples, targets, stack)

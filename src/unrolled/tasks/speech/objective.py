@@ -85,11 +85,16 @@ def figures_of_classes(
 
 
 def figures_of_sequences(
-    log_probs: Sequence[Tensor], targets: Sequence[Sequence[int]]
+    log_probs: Sequence[Tensor], spelt: Sequence[Sequence[int]]
 ) -> dict[str, float]:
-    """Loss, and errors a label of the best paths."""
-    loss, wrong = 0.0, Edits()
-    for each, target in zip(log_probs, targets, strict=True):
-        loss -= log_probability(each, target)
-        wrong += edits(greedy(each)[0], tuple(target))
-    return {"loss": loss / wrong.length, "error rate": wrong.rate}
+    """Loss, and errors a label of the best paths.
+
+    A label that was not learned is an error, and has no loss.
+    """
+    loss, count, wrong = 0.0, 0, Edits()
+    for each, labels in zip(log_probs, spelt, strict=True):
+        known = [label for label in labels if label != UNKNOWN]
+        loss -= log_probability(each, known)
+        count += len(known)
+        wrong += edits(greedy(each)[0], tuple(labels))
+    return {"loss": loss / count, "error rate": wrong.rate}

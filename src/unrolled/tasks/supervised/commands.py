@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from ...naming import counted
 from ...training.machine import started_processes
 from ..console import Console, TrainingLog
 from ..inspection import Subject
@@ -144,7 +145,7 @@ def check_and_tell(model: SupervisedEstimator, data: Any) -> tuple[Any, Any]:
     model.encode(coding, learned)
     console.line(
         "ready",
-        f"to learn from {len(learned):,} {model.unit}s in {plan.epochs} epochs",
+        f"to learn from {counted(len(learned), model.unit)} in {counted(plan.epochs, 'epoch')}",
         style="green",
     )
     return coding, learned

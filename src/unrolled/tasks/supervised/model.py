@@ -184,6 +184,10 @@ class SupervisedEstimator(Estimator):
         """What the network is before training, for a report."""
         return "the one drawn"
 
+    def noticed_in_validation(self, coding: Any, held: Any) -> tuple[Finding, ...]:
+        """What is to be said of the samples that are held out to validate."""
+        return ()
+
     # --- what is the same for all -----------------------------------------------------------
 
     def fit(self, data: Any, y: Any = None, listener: Listener | None = None) -> Self:
@@ -204,7 +208,8 @@ class SupervisedEstimator(Estimator):
         data = self.read(data, y)
         learned, held = self.divide(data)
         coding = self.learn_coding(learned)
-        self.findings_ = (*data.findings, *getattr(coding, "findings", ()))
+        noticed = self.noticed_in_validation(coding, held)
+        self.findings_ = (*data.findings, *getattr(coding, "findings", ()), *noticed)
         listener.started(self)
         plan = self._asked(self.plan_for(coding, learned))
         reading = self.reading_of(data)

@@ -11,10 +11,12 @@ import typer
 from ...data.collecting.files import existing, lines_of, read_text
 from ...data.pairs import read_pairs
 from ...data.reading.notes import Notes
+from ...files import write_text
 from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
+from ..runs import check_writable
 from ..supervised import (
     Test,
     check_and_tell,
@@ -123,6 +125,8 @@ def predict(
         raise ValueError("give a file of sources, or one source as --text, and not both")
     if attention is not None and not text:
         raise ValueError("--attention draws one source: give it as --text")
+    if output is not None:
+        check_writable(output.parent)
     model, notes = Translator.load(run), Notes()
     texts = [text] if text else _lines(sources, notes)
     if attention is None:
@@ -135,14 +139,14 @@ def predict(
     if output is None:
         sys.stdout.write(lines)
     else:
-        output.write_text(lines, encoding="utf-8")
+        write_text(output, lines)
 
 
 @takes(ReadingPairs)
 def evaluate(run: Run, source: Source, reading: ReadingPairs, targets: Targets = "") -> None:
     """Score the model on pairs, beside copies, the most frequent target and a memory."""
     model = Translator.load(run)
-    evaluate_and_tell(model, reading.read(source, targets))
+    evaluate_and_tell(model, reading.read(source, targets, model.fitted_.reading))
 
 
 def inspect(run: Path) -> Subject:

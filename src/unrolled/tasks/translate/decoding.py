@@ -167,6 +167,10 @@ def noticed(coding: Coding, written: Sequence[Written]) -> tuple[Finding, ...]:
         sum(not each.whole for each in written),
     )
     notes.warned(
+        "outputs that are empty, though there was something to read: {}",
+        sum(bool(each.read) and not each.text for each in written),
+    )
+    notes.warned(
         "outputs that came to no end and were cut off: {}",
         sum(not each.ended for each in written),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,21 +18,37 @@ class ReadingPairs:
     columns: Annotated[
         str, typer.Option(help="Of sources and targets: en,fr. Default the first two.")
     ] = ""
+    header: Annotated[
+        bool | None,
+        typer.Option(help="Whether a first line names columns. Default found.", show_default=False),
+    ] = None
+    quotes: Annotated[
+        bool | None,
+        typer.Option(help="Whether quotation marks hold cells together.", show_default=False),
+    ] = None
     stress: Annotated[bool, typer.Option("--stress", help="Keep the stress of CMUdict.")] = False
     unique: Annotated[bool, typer.Option("--unique", help="Drop pairs that come again.")] = False
     shortest: Annotated[
         int | None, typer.Option(min=2, help="As many of the shortest pairs.", show_default=False)
     ] = None
 
-    def read(self, source: str, targets: str = "") -> Pairs:
-        """The pairs of one file, or of two."""
-        pairs = read_pairs(
-            source,
-            targets or None,
-            columns=named_columns(self.columns),
-            stress=self.stress,
-            unique=self.unique,
-        )
+    def read(
+        self, source: str, targets: str = "", before: Mapping[str, Any] | None = None
+    ) -> Pairs:
+        """The pairs of one file, or of two.
+
+        Arguments:
+            before: how others were read, which counts where nothing else is asked for.
+        """
+        asked = {
+            "columns": named_columns(self.columns),
+            "header": self.header,
+            "quotes": self.quotes,
+            "stress": self.stress or None,
+        }
+        chosen = {name: value for name, value in asked.items() if value is not None}
+        reading = {**(before or {}), **chosen}
+        pairs = read_pairs(source, targets or None, unique=self.unique, **reading)
         return pairs if self.shortest is None else pairs.shortest(self.shortest)
 
 

@@ -12,7 +12,7 @@ from .coding import Coding
 
 # Pairs that are read in all where nobody says how often, short sequences and sentences; and the
 # bounds of how often.
-SHORT_READ, SENTENCES_READ, FEWEST_EPOCHS, MOST_EPOCHS = 2_900_000, 600_000, 8, 40
+SHORT_READ, SENTENCES_READ, FEWEST_EPOCHS, MOST_EPOCHS = 2_900_000, 450_000, 8, 40
 # From so many pairs on, a batch has so many.
 BATCHES = ((50_000, 128), (10_000, 64), (1_000, 32), (0, 16))
 
