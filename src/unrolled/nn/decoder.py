@@ -26,7 +26,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,65 +36,17 @@ from torch.nn import functional as F
 from ..engines import Engine
 from ..engines.lengths import Lengths, steps_within
 from .attention import Attention, Memory, attention_of
+from .decoded import Decoded
 from .forcing import Plan, Scheduled, checked_forcing, choice, own_choices
 from .readout import TiedReadout, place_of
 from .recurrent import Make, Recurrent, share
 from .search import Hypotheses, Step, beam, evaluating, greedy
-from .shapes import shapes_of
 from .stack import State
 from .stepwise import StepByStep
 from .tokens import check_token, checked_tokens, embedding_of
 
 # The states of the layers, and what is fed to the next step, [N, fed_size].
 Carry = tuple[tuple[State, ...], Tensor]
-
-
-@dataclass(frozen=True, repr=False)
-class Decoded:
-    """What a decoder computed.
-
-    Attributes:
-        logits: o at every step, [B, T, V]; zero beyond each sequence's length.
-        weights: of the attention, [B, T, S]; zero beyond both lengths. None without attention.
-        final: the state after each sequence's last valid step, in the form of `Recurrent`.
-        lengths: valid steps, [B].
-        padding: what fills `tokens` beyond the lengths.
-    """
-
-    logits: Tensor
-    weights: Tensor | None
-    final: Any
-    lengths: Tensor
-    padding: int
-
-    def __repr__(self) -> str:
-        return shapes_of(self)
-
-    @property
-    def valid(self) -> Tensor:
-        """True within each sequence's length, [B, T]."""
-        return steps_within(self.lengths, self.logits.shape[1])
-
-    @property
-    def tokens(self) -> Tensor:
-        """The likeliest token at every step, [B, T]; in free running those that were fed back."""
-        return self.logits.argmax(-1).masked_fill(~self.valid, self.padding)
-
-    def loss(self, targets: Tensor) -> Tensor:
-        """The mean of - log p(target) over all valid steps of all sequences.
-
-        Arguments:
-            targets: [B, T]; what they hold beyond the lengths has no effect.
-
-        Raises:
-            ValueError: targets of another shape.
-        """
-        if list(targets.shape) != list(self.logits.shape[:2]):
-            wanted = list(self.logits.shape[:2])
-            raise ValueError(f"targets must be {wanted}, got {list(targets.shape)}")
-        counted = targets.masked_fill(~self.valid, 0).long()
-        each = F.cross_entropy(self.logits.transpose(1, 2), counted, reduction="none")  # [B, T]
-        return each.masked_fill(~self.valid, 0).sum() / self.lengths.sum().clamp(min=1)
 
 
 class Decoder(nn.Module):

@@ -32,7 +32,8 @@ from ..engines import Engine
 from ..engines.lengths import Lengths, checked_lengths
 from ..naming import one_of
 from .attention import Attention
-from .decoder import Decoded, Decoder
+from .decoded import Decoded
+from .decoder import Decoder
 from .forcing import Scheduled
 from .recurrent import Make, Recurrent, share
 from .search import Hypotheses, evaluating

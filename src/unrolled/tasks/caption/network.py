@@ -38,7 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from ...nn import Decoder, Recurrent
-from ...nn.decoder import Decoded
+from ...nn.decoded import Decoded
 from ...nn.search import Hypotheses, evaluating
 from ...nn.states import StateForm
 
