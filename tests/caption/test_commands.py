@@ -52,6 +52,8 @@ def test_from_a_folder_to_a_run_and_back(folder, capsys) -> None:
     said = model.predict_probable("squares")
     lines = [f"{k:03d}.png  {c.probability:.3f}  {c.text}" for k, (c,) in enumerate(said)]
     assert (status, out.splitlines()) == (0, [line.rstrip() for line in lines])
+    status, _, err = run(capsys, "predict", "runs/squares-1", "squares/captions.csv")
+    assert (status, "neither an image nor a folder of images" in err) == (2, True)
     status, out, _ = run(capsys, "predict", "runs/squares-1", "squares/007.png", "--best", "3")
     assert (status, len(out.splitlines())) == (0, 3)
 

@@ -142,6 +142,13 @@ def test_a_header_that_is_named(folder, capsys) -> None:
         assert f"t.csv: {count} pairs" in out
 
 
+def test_what_is_read_is_not_written_over(trained, capsys) -> None:
+    Path("s.txt").write_text("ab\nba\n")
+    status, _, err = run(capsys, "predict", trained, "s.txt", "--output", "s.txt")
+    assert (status, Path("s.txt").read_text()) == (2, "ab\nba\n")
+    assert "s.txt is what is read; give --output another name" in err
+
+
 def test_what_is_written_makes_its_folder(trained, capsys) -> None:
     assert run(capsys, "predict", trained, "--text", "ab", "--output", "new/one/y.txt")[0] == 0
     assert Path("new/one/y.txt").read_text().endswith("\n")

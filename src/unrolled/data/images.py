@@ -241,6 +241,8 @@ def _place(path: Path, captions: Any) -> tuple[Path, Any]:
         return path, captions
     if path.suffix.lower() in SUFFIXES:
         return path.parent, None
+    if captions is None:
+        raise DataError(f"{path} is neither an image nor a folder of images")
     if path.suffix.lower() == ".zip":
         raise DataError(f"{path} is a zip; unpack it and give the folder")
     if not is_table(path):

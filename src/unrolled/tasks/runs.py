@@ -59,6 +59,16 @@ def check_writable(folder: Path) -> None:
         raise RunError(f"cannot write to {folder}: {existing} may not be written to")
 
 
+def check_output(path: str | Path, *read: str | Path) -> None:
+    """Raise RunError if a file cannot be written, or is one of those that are read."""
+    path = Path(path)
+    check_writable(path.parent)
+    if path.is_dir():
+        raise RunError(f"cannot write {path}: it is a folder")
+    if path.exists() and any(Path(other).exists() and path.samefile(other) for other in read):
+        raise RunError(f"{path} is what is read; give --output another name")
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a run.
 

@@ -15,7 +15,7 @@ from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
-from ..runs import check_writable
+from ..runs import check_output
 from ..supervised import (
     TEST,
     Test,
@@ -108,7 +108,7 @@ def predict(
     if bool(source) == bool(text):
         raise ValueError("predict needs an INPUT or --text, and not both")
     if output:
-        check_writable(Path(output).parent)
+        check_output(output, source)
     model = Classifier.load(run)
     data = model.read_unlabelled([text] if text else source)
     found, findings = model.classified(data)

@@ -19,7 +19,7 @@ from ..running import (
     train_in_run_folder,
     write_results,
 )
-from ..runs import METRICS, check_writable, read_json
+from ..runs import METRICS, check_output, read_json
 from ..training import Optimising, Running
 from ..trials import check_searching, search_and_tell
 from ..tuning import Searching
@@ -205,7 +205,7 @@ def predict(
     if output != "-" and Path(output).suffix not in (".csv", ".parquet"):
         raise DataError(f"cannot write {output}: the name must end in .csv or .parquet")
     if output != "-":
-        check_writable(Path(output).parent)
+        check_output(output, data)
     forecaster = load_forecaster(run)
     levels = numbers(quantiles, "--quantiles") if quantiles else None
     table = read_series(data, schema=forecaster.fitted_.schema) if data else None

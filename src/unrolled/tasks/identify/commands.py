@@ -20,6 +20,7 @@ from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
+from ..runs import check_output
 from ..supervised import (
     TEST,
     check_and_tell,
@@ -120,6 +121,8 @@ def predict(
     """Simulate the output for a table of inputs, free running, as CSV."""
     if output and not output.lower().endswith(".csv"):
         raise ValueError(f"--output must end in .csv, got {output}")
+    if output:
+        check_output(output, source)
     model = SystemIdentifier.load(run)
     read = model.read_again if one_step else model.without_outputs
     data = _part(read(source), rows)

@@ -13,7 +13,7 @@ from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
-from ..runs import check_writable
+from ..runs import check_output
 from ..supervised import (
     TEST,
     check_and_tell,
@@ -129,7 +129,7 @@ def predict(
     coding = model.fitted_.coding
     path = Path(output) if output else run / f"generated{usual_suffix(coding)}"
     check_suffix(path, coding)
-    check_writable(path.parent)
+    check_output(path, prompt)
     frames, told = np.empty((0, len(coding.keys)), dtype=np.uint8), "an opening of training"
     read = model.read_again(prompt) if prompt else None
     if read is not None:

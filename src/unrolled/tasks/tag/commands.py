@@ -15,7 +15,7 @@ from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
-from ..runs import check_writable
+from ..runs import check_output
 from ..supervised import (
     TEST,
     Test,
@@ -109,7 +109,7 @@ def predict(
     if bool(source) == bool(text):
         raise ValueError('give a file of sentences to tag, or one with --text "..."')
     if output:
-        check_writable(Path(output).parent)
+        check_output(output, source)
     model = Tagger.load(run)
     data = sentences_of([text]) if text else model.read_words(source, format or None)
     tell_findings((*data.findings, *model.encode(model.fitted_.coding, data).findings))

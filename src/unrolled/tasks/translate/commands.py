@@ -16,7 +16,7 @@ from ..console import Console
 from ..inspection import Subject
 from ..options import Run, takes
 from ..running import check_running
-from ..runs import check_writable
+from ..runs import check_output
 from ..supervised import (
     Test,
     check_and_tell,
@@ -126,7 +126,7 @@ def predict(
     if attention is not None and not text:
         raise ValueError("--attention draws one source: give it as --text")
     if output is not None:
-        check_writable(output.parent)
+        check_output(output, sources)
     model, notes = Translator.load(run), Notes()
     texts = [text] if text else _lines(sources, notes)
     if attention is None:
