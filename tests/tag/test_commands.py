@@ -174,9 +174,11 @@ def test_what_is_to_be_tagged_must_be_given_once(files, capsys) -> None:
             2,
             'unrolled: give a file of sentences to tag, or one with --text "..."\n',
         )
-    status, _, err = run(capsys, "predict", "runs/train-1", "test.tsv", "--output", "no/o.tsv")
-    assert status == 2
-    assert "no" in err
+    assert run(capsys, "predict", "runs/train-1", "test.tsv", "--output", "new/o.tsv")[0] == 0
+    before = Path("test.tsv").read_text()
+    status, _, err = run(capsys, "predict", "runs/train-1", "test.tsv", "--output", "test.tsv")
+    assert (status, Path("test.tsv").read_text()) == (2, before)
+    assert "test.tsv is what is read" in err
 
 
 def test_the_demonstration(tmp_path, capsys, monkeypatch) -> None:
