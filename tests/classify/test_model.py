@@ -260,3 +260,13 @@ def test_large_offsets_keep_their_changes() -> None:
     assert (
         model.fit(values, [k % 2 for k in range(40)]).score(values, [k % 2 for k in range(40)]) == 1
     )
+
+
+def test_a_model_of_data_in_memory_reads_files(tmp_path) -> None:
+    model = Classifier(hidden_size=8, epochs=1, engine="eager")
+    model.fit(["win cash now", "see you then"] * 12, ["s", "h"] * 12)
+    (tmp_path / "new.txt").write_text("win cash\nsee you\n")
+    (tmp_path / "new.tsv").write_text("text\tlabel\nwin cash now ok\ts\nsee you then yes\th\n")
+    alike = model.predict(["win cash", "see you"]).tolist()
+    assert model.predict(str(tmp_path / "new.txt")).tolist() == alike
+    assert model.evaluate(str(tmp_path / "new.tsv")).count == "2 samples"

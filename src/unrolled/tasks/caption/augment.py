@@ -53,9 +53,7 @@ def tilted(images: Tensor, angle: Tensor, shear: Tensor) -> Tensor:
     height, width = images.shape[2:]
     cosine, sine, still = angle.cos(), angle.sin(), torch.zeros_like(angle)
     # Where each place of the new image lies in the old one, both from -1 to 1 along their sides.
-    across = torch.stack(
-        [cosine, (shear * cosine - sine) * height / width, torch.zeros_like(sine)], 1
-    )
+    across = torch.stack([cosine, (shear * cosine - sine) * height / width, still], 1)
     down = torch.stack([sine * width / height, shear * sine + cosine, still], 1)
     grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -63,7 +63,8 @@ def without_classes(source: Any, reading: Mapping[str, Any]) -> Samples:
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     if path is not None and holds_sentences(path):
         return from_sentences(replace(read_tagged(path), labels=None))
-    known = {name: value for name, value in reading.items() if name not in ("label", "classes")}
+    of_classes = ("label", "classes", "labels")
+    known = {name: value for name, value in reading.items() if name not in of_classes}
     if path is not None and path.suffix.lower() == ".txt" and known.get("text"):
         # The lines of a text; columns are those of a table.
         known = {name: value for name, value in known.items() if name not in ("text", "header")}

@@ -46,9 +46,6 @@ class Plan:
 
 
 MANY = Plan(64, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=1000)
-# From so many steps of many series on, a larger network and more updates pay.
-MANY_STEPS = 200_000
-MUCH = Plan(128, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=2500)
 FEW = Plan(8, dropout=0.3, learning_rate=4e-3, weight_decay=0.05, updates=300)
 # With few series the network's outputs are smooth over the horizon: so many cosines.
 WAVES_OF_FEW = 6
@@ -56,9 +53,7 @@ WAVES_OF_FEW = 6
 
 def plan_for(data: SeriesSet) -> Plan:
     """Sizes and rates for a table."""
-    if len(data) < MANY_SERIES:
-        return FEW
-    return MUCH if sum(series.n for series in data) >= MANY_STEPS else MANY
+    return MANY if len(data) >= MANY_SERIES else FEW
 
 
 def kept_seasons(typical_length: float, season: int) -> int:

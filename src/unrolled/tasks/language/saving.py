@@ -75,8 +75,7 @@ def load_language_model(folder: Path, cell: Any = None) -> LanguageModel:
 
 
 def _fitted(model: LanguageModel, config: dict[str, Any], folder: Path) -> Fitted:
-    # Runs that are older than this noise do not name it.
-    architecture = Architecture(**{"weight_drop": 0.0, **config["architecture"]})
+    architecture = Architecture(**config["architecture"])
     network = architecture.build(model.make_cell, model.engine)
     weights = read_tensors(folder / MODEL)
     if architecture.tied:

@@ -169,9 +169,10 @@ class SpeechRecogniser(SupervisedEstimator):
         """
         encoded = encode(coding, data.at(coding.features.rate))
         if not encoded.has_known:
-            what = f"transcript of {data.name} holds one of the {coding.tokens}"
-            what = what if coding.is_sequence else f"recording of {data.name} is of a class"
-            raise DataError(f"no {what} that were learned; hold out others")
+            what = f"recording of {data.name} is of a class that was learned"
+            if coding.is_sequence:
+                what = f"transcript of {data.name} holds one of the {coding.tokens} learned"
+            raise DataError(f"no {what}; hold out others")
         fits = that_fit(encoded.lengths, encoded.targets, coding.stack)
         if not any(fits):
             raise DataError(
