@@ -228,3 +228,26 @@ def test_the_summary(tmp_path) -> None:
         "t.tsv: 3 pairs of 2 sources, 1 with several targets; "
         "median characters 2 (at most 2) to 2 (at most 3)"
     )
+
+
+def test_columns_that_number_rows_are_no_side(tmp_path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("id,english,french,notes\n1,go,va,x\n2,stop,halte,x\n")
+    pairs = read_pairs(path)
+    assert [(p.source, p.target) for p in pairs] == [("go", "va"), ("stop", "halte")]
+    assert "columns id, notes: neither source nor target" in " ".join(
+        f.text for f in pairs.findings
+    )
+    path.write_text("7\tgo\t71\tva\n9\tstop\t93\thalte\n")
+    assert [(p.source, p.target) for p in read_pairs(path)] == [("go", "va"), ("stop", "halte")]
+    # Two columns of numbers are the two sides.
+    path.write_text("7\t71\n9\t93\n")
+    assert [(p.source, p.target) for p in read_pairs(path)] == [("7", "71"), ("9", "93")]
+
+
+def test_a_header_of_several_words_is_known(tmp_path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("English sentence\tFrench_sentence\ngo\tva\n")
+    assert [(p.source, p.target) for p in read_pairs(path)] == [("go", "va")]
+    path.write_text("The sentence\tLa phrase\ngo\tva\n")
+    assert len(read_pairs(path)) == 2

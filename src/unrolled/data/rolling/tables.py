@@ -35,12 +35,18 @@ def from_table(source: Any, asked: Asked, notes: Notes) -> Found:
     columns = Columns(frame)
     columns.check([name for name in (asked.piece, asked.step) if name], "piece, step")
     columns.check(asked.columns or (), "columns")
-    piece = asked.piece or _by_name(columns.names, PIECES, asked)
+    piece = _piece(columns, asked)
     step = asked.step or _by_name(columns.names, STEPS, asked)
     free = [n for n in columns.names if n not in (piece, step)]
-    keys = list(asked.columns or ()) or [n for n in free if columns.kind(n) == "number"]
+    numbers = [name for name in free if columns.kind(name) == "number"]
+    keys = list(asked.columns or ())
+    if not keys:
+        notes.ignored("no numbers", [name for name in free if name not in numbers])
+        is_notes = not named or (bool(numbers) and _first_note(numbers) is not None)
+        keys = numbers if is_notes else _on_or_off(columns, numbers, notes)
     others = [name for name in free if name not in keys]
-    notes.ignored("not read as keys" if asked.columns else "no numbers", others)
+    if asked.columns:
+        notes.ignored("not read as keys", others)
     if not keys:
         raise DataError(f"no column of numbers 0 and 1 among {listed(columns.names)}")
     tally: Counter[str] = Counter()
@@ -65,6 +71,28 @@ def _by_name(names: list[str], wanted: Sequence[str], asked: Asked) -> str | Non
     return next((n for n in names if n.lower() in wanted and n not in taken), None)
 
 
+def _piece(columns: Any, asked: Asked) -> str | None:
+    """The column of pieces; one that differs in every row tells none apart."""
+    name = asked.piece or _by_name(columns.names, PIECES, asked)
+    if name is None or asked.piece or columns.labels(name).n_unique() < len(columns.frame):
+        return name
+    return None
+
+
+def _on_or_off(columns: Any, numbers: Sequence[str], notes: Notes) -> list[str]:
+    """The columns of 0 and 1; where no column has a 1 at most, all, as velocities."""
+    most = {name: np.nanmax(columns.numbers(name, "key"), initial=0) for name in numbers}
+    if 1 not in most.values():
+        return list(numbers)
+    wrong = [n for n in numbers if not _is_on_or_off(columns.numbers(n, "key"))]
+    notes.ignored("more than 0 and 1, so no key; name those that are as columns", wrong)
+    return [name for name in numbers if name not in wrong]
+
+
+def _is_on_or_off(values: np.ndarray) -> bool:
+    return bool(np.isin(values[~np.isnan(values)], (0, 1)).all())
+
+
 def _first_note(names: list[str]) -> int | None:
     """The note of the first column, where columns are named by MIDI notes in a row."""
     numbers = [int(name) if name.isdigit() else -1 for name in names]
@@ -72,11 +100,23 @@ def _first_note(names: list[str]) -> int | None:
     return numbers[0] if in_a_row and 0 <= numbers[0] <= NOTES - len(numbers) else None
 
 
+def _order(columns: Any, step: str, notes: Notes) -> np.ndarray:
+    """What the rows of a piece are sorted by: numbers, or times; NaN where there is none."""
+    if columns.kind(step) != "time":
+        return columns.numbers(step, "step")
+    from ..reading.columns import without_missing
+    from ..reading.times import read_times
+
+    column = columns.frame[step]
+    times = read_times(column, without_missing(column), notes)
+    return times.to_physical().cast(float).fill_null(float("nan")).to_numpy()
+
+
 def _pieces(
     columns: Any, frames: np.ndarray, piece: str | None, step: str | None, notes: Notes
 ) -> Iterator[Roll]:
     """The rows of each piece, step by step."""
-    steps = columns.numbers(step, "step") if step else np.arange(len(frames), dtype=float)
+    steps = _order(columns, step, notes) if step else np.arange(len(frames), dtype=float)
     if np.isnan(steps).any():
         row = int(np.argmax(np.isnan(steps))) + 1
         raise DataError(f"the column {step!r} is empty in data row {row}; fill it in")

@@ -11,11 +11,16 @@ import typer
 from ...data.image_captions import AUTO
 from ...data.images import CaptionedImages, read_images
 
+Images = Annotated[
+    str, typer.Argument(help="A folder of images with a table of captions, or that table.")
+]
+
 
 @dataclass
 class ReadingImages:
-    """How to read images and captions."""
+    """Where images and captions are, and how to read them."""
 
+    images: Images
     captions: Annotated[
         str, typer.Option(help="The table of captions, in the folder or elsewhere. Default found.")
     ] = AUTO
@@ -31,9 +36,10 @@ class ReadingImages:
         typer.Option("--colour/--grey", help="Channels. Default by data.", show_default=False),
     ] = None
 
-    def read(self, source: str) -> CaptionedImages:
+    def read(self) -> CaptionedImages:
         """The images."""
-        return read_images(source, self.captions, size=size_of(self.size), colour=self.colour)
+        size = size_of(self.size)
+        return read_images(self.images, self.captions, size=size, colour=self.colour)
 
 
 def size_of(text: str) -> tuple[int, int] | None:

@@ -11,86 +11,22 @@ import typer
 from ...data import Samples
 from ...files import write_text
 from ...naming import counted
-from ..console import Console
-from ..inspection import Subject
-from ..options import Run, takes
-from ..running import check_running
+from ..options import Run
 from ..runs import check_output
-from ..supervised import (
-    TEST,
-    Test,
-    check_and_tell,
-    evaluate_and_tell,
-    inspect_run,
-    tell_findings,
-    train_and_report,
-    tune_and_report,
-)
-from ..training import Optimising, Running
-from ..tuning import Searching
+from ..supervised import SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..training import Running
 from .demo import control_charts
 from .model import Classifier
-from .options import ReadingSamples
+from .options import ReadingSamples, Source
 from .report import ClassifyParts
 from .results import excerpt, ranked
 from .show import show
 
-Source = Annotated[
-    str, typer.Argument(help="A table, a folder of files or of folders, a .ts file, or JSON.")
-]
-
-
-def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
-    train_app.command("classify", help="Learn the classes of texts or of numeric sequences.")(train)
-    check_app.command("classify", help="What samples hold, and how they become numbers.")(check)
-    tune_app.command("classify", help="Search hyper-parameters of a classifier, and train.")(tune)
-
-
-@takes(ReadingSamples, Classifier, Optimising, Running)
-def train(
-    source: Source,
-    reading: ReadingSamples,
-    model: Classifier,
-    optimising: Optimising,
-    running: Running,
-    test: Test = TEST,
-) -> None:
-    """Train a classifier, test it beside simpler ones, and leave a run folder with a report."""
-    check_running(running)
-    model.optimisation = optimising.optimisation(model.optimisation)
-    train_and_report(model, reading.read(source), test, running, ClassifyParts())
-
-
-@takes(Searching, ReadingSamples, Classifier, Optimising, Running)
-def tune(
-    source: Source,
-    searching: Searching,
-    reading: ReadingSamples,
-    model: Classifier,
-    optimising: Optimising,
-    running: Running,
-    test: Test = TEST,
-) -> None:
-    """Search hyper-parameters on the validation part, then train with the best."""
-    model.optimisation = optimising.optimisation(model.optimisation)
-    tune_and_report(model, reading.read(source), test, searching, running, ClassifyParts())
-
-
-@takes(ReadingSamples, Classifier)
-def check(
-    source: Source,
-    reading: ReadingSamples,
-    model: Classifier,
-    shown: Annotated[
-        bool, typer.Option("--show", help="Show samples, tokens, ids, and the padded tensor.")
-    ] = False,
-) -> None:
-    """Read samples and say what was found; nothing is trained or written."""
-    model.check_arguments()
-    coding, learned = check_and_tell(model, reading.read(source))
-    if shown:
-        show(Console(), coding, learned, model.plan_for(coding, learned))
+COMMANDS = SampleCommands(
+    "classify", ReadingSamples, Classifier, ClassifyParts, show,
+    "Learn the classes of texts or of numeric sequences.", "samples",
+)  # fmt: skip
+register, inspect = COMMANDS.register, COMMANDS.inspect
 
 
 def predict(
@@ -143,11 +79,6 @@ def table(data: Samples, probabilities: np.ndarray, classes: tuple[str, ...]) ->
 def evaluate(run: Run, source: Source) -> None:
     """Score the model on labelled samples, beside the baselines."""
     evaluate_and_tell(Classifier.load(run), source)
-
-
-def inspect(run: Path) -> Subject:
-    """Show what a run folder holds, and give what there is to look into."""
-    return inspect_run(run, Classifier.load(run))
 
 
 def demo(output: Path, quiet: bool) -> None:

@@ -10,11 +10,16 @@ import typer
 from ...data import Samples
 from .reading import as_samples
 
+Source = Annotated[
+    str, typer.Argument(help="A table, a folder of files or of folders, a .ts file, or JSON.")
+]
+
 
 @dataclass
 class ReadingSamples:
-    """Columns of a table, and what is done to samples before anything else."""
+    """Where samples are, columns of a table, and what is done to them before anything else."""
 
+    source: Source
     text: Annotated[
         str, typer.Option(help="Column of texts. Default the longest.", show_default=False)
     ] = ""
@@ -46,11 +51,11 @@ class ReadingSamples:
     unique: Annotated[bool, typer.Option("--unique", help="Drop what comes again.")] = False
     accents: Annotated[bool, typer.Option(help="Keep accents of letters.")] = True
 
-    def read(self, source: str) -> Samples:
+    def read(self) -> Samples:
         """The samples of a file or a folder."""
         named = {"text": self.text, "label": self.label, "sample": self.sample, "step": self.step}
         return as_samples(
-            source,
+            self.source,
             **{name: value or None for name, value in named.items()},
             features=[name.strip() for name in self.features.split(",")] if self.features else None,
             columns_per_step=self.columns_per_step,

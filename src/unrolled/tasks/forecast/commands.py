@@ -46,7 +46,7 @@ def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typ
     check_app.command("forecast", help="What a table holds, and what is wrong with it.")(check)
 
 
-@takes(Reading, Modelling, Optimising, Running)
+@takes(reading=Reading, modelling=Modelling, optimising=Optimising, running=Running)
 def train(
     table: Table,
     reading: Reading,
@@ -73,7 +73,13 @@ def train(
     train_and_report(forecaster, data, test, running)
 
 
-@takes(Searching, Reading, Modelling, Optimising, Running)
+@takes(
+    searching=Searching,
+    reading=Reading,
+    modelling=Modelling,
+    optimising=Optimising,
+    running=Running,
+)
 def tune(
     table: Table,
     searching: Searching,
@@ -97,7 +103,7 @@ def tune(
     train_and_report(best, data, test, running, takes_up=taken_up)
 
 
-@takes(Reading)
+@takes(reading=Reading)
 def check(
     table: Table,
     reading: Reading,

@@ -16,97 +16,27 @@ from ...data.errors import DataError
 from ...data.systems import SystemData
 from ...files import write_text
 from ...naming import counted
-from ..console import Console
-from ..inspection import Subject
-from ..options import Run, takes
-from ..running import check_running
+from ..options import Run
 from ..runs import check_output
-from ..supervised import (
-    TEST,
-    check_and_tell,
-    evaluate_and_tell,
-    inspect_run,
-    tell_findings,
-    train_and_report,
-    tune_and_report,
-)
-from ..training import Optimising, Running
-from ..tuning import Searching
+from ..supervised import TEST, SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..training import Running
 from .demo import oscillator
 from .measures import stretch_of
 from .model import SystemIdentifier
-from .options import ReadingSystem
+from .options import ReadingSystem, TestingSystem
 from .predicting import beyond_training
 from .report import IdentifyParts
 from .show import show
 
-Source = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="DATA...", help="Tables (CSV, TSV, blanks, .mat, Parquet), or a folder."
-    ),
-]
 Table = Annotated[str, typer.Argument(help="A table of inputs, as in training.")]
-Test = Annotated[
-    str, typer.Option(help="To test on: a share, the last one, rows 0:40000, a file; 0 for none.")
-]
 Rows = Annotated[str, typer.Option(help="Of the data, from:to. Default all.", show_default=False)]
 
 
-def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train`, `unrolled tune` and `unrolled check`."""
-    train_app.command("identify", help="Learn a dynamical system from inputs and outputs.")(train)
-    tune_app.command("identify", help="Search for a better model of a dynamical system.")(tune)
-    check_app.command("identify", help="What records hold, and how they become numbers.")(check)
-
-
-@takes(ReadingSystem, SystemIdentifier, Optimising, Running)
-def train(
-    source: Source,
-    reading: ReadingSystem,
-    model: SystemIdentifier,
-    optimising: Optimising,
-    running: Running,
-    test: Test = TEST,
-) -> None:
-    """Train a model of a system, test it beside linear ones, and leave a run folder."""
-    check_running(running)
-    model.optimisation = optimising.optimisation(model.optimisation)
-    train_and_report(model, reading.read(source), test, running, IdentifyParts())
-
-
-@takes(ReadingSystem, SystemIdentifier, Searching, Optimising, Running)
-def tune(
-    source: Source,
-    reading: ReadingSystem,
-    model: SystemIdentifier,
-    searching: Searching,
-    optimising: Optimising,
-    running: Running,
-    test: Test = TEST,
-) -> None:
-    """Search sizes and rates on the validation part, then train with the best and test."""
-    check_running(running)
-    model.optimisation = optimising.optimisation(model.optimisation)
-    data = reading.read(source)
-    tune_and_report(model, data, test, searching, running, IdentifyParts())
-
-
-@takes(ReadingSystem, SystemIdentifier)
-def check(
-    source: Source,
-    reading: ReadingSystem,
-    model: SystemIdentifier,
-    shown: Annotated[
-        bool, typer.Option("--show", help="Show samples, standardised values, and windows.")
-    ] = False,
-) -> None:
-    """Read records and say what was found; nothing is trained or written."""
-    model.check_arguments()
-    data = reading.read(source)
-    coding, learned = check_and_tell(model, data)
-    if shown:
-        show(Console(), coding, learned, model.planned(data))
+COMMANDS = SampleCommands(
+    "identify", ReadingSystem, SystemIdentifier, IdentifyParts, show,
+    "Learn a dynamical system from inputs and outputs.", "records", TestingSystem,
+)  # fmt: skip
+register, inspect = COMMANDS.register, COMMANDS.inspect
 
 
 def predict(
@@ -188,11 +118,6 @@ def _part(data: SystemData, rows: str) -> SystemData:
     if not len(part):
         raise DataError(f"--rows {rows} takes none: {data.name} has {data.rows()}")
     return part
-
-
-def inspect(run: Path) -> Subject:
-    """Show what a run folder holds, and give what there is to look into."""
-    return inspect_run(run, SystemIdentifier.load(run))
 
 
 def demo(output: Path, quiet: bool) -> None:

@@ -8,12 +8,29 @@ from typing import Annotated
 import typer
 
 from ...data.systems import SystemData, read_system
+from ..supervised import TEST, Testing
+
+
+@dataclass
+class TestingSystem(Testing):
+    """What is held out to test: by default the end of the records."""
+
+    test: Annotated[
+        str,
+        typer.Option(help="To test on: a share, the last one, rows 0:40000, a file; 0 for none."),
+    ] = TEST
 
 
 @dataclass
 class ReadingSystem:
-    """Columns of a table."""
+    """Where the records of a system are, and columns of a table."""
 
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA...", help="Tables (CSV, TSV, blanks, .mat, Parquet), or a folder."
+        ),
+    ]
     inputs: Annotated[
         str, typer.Option(help="Columns of inputs, A,B. Default by name.", show_default=False)
     ] = ""
@@ -34,10 +51,10 @@ class ReadingSystem:
         typer.Option(help="Whether a first line names columns. Default found.", show_default=False),
     ] = None
 
-    def read(self, sources: list[str]) -> SystemData:
+    def read(self) -> SystemData:
         """The records of a file, or of several."""
         return read_system(
-            sources[0] if len(sources) == 1 else sources,
+            self.source[0] if len(self.source) == 1 else self.source,
             _split(self.inputs),
             _split(self.outputs),
             time=self.time or None,

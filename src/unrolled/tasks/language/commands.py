@@ -51,7 +51,7 @@ def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typ
     check_app.command("language", help="What a text holds, and how it becomes numbers.")(check)
 
 
-@takes(ReadingText, LanguageModel, Optimising, Running)
+@takes(reading=ReadingText, model=LanguageModel, optimising=Optimising, running=Running)
 def train(
     texts: Texts,
     reading: ReadingText,
@@ -68,7 +68,13 @@ def train(
     train_and_report(model, text, test, running)
 
 
-@takes(Searching, ReadingText, LanguageModel, Optimising, Running)
+@takes(
+    searching=Searching,
+    reading=ReadingText,
+    model=LanguageModel,
+    optimising=Optimising,
+    running=Running,
+)
 def tune(
     texts: Texts,
     searching: Searching,
@@ -92,7 +98,7 @@ def tune(
     train_and_report(best, text, test, running, takes_up=taken_up)
 
 
-@takes(ReadingText, LanguageModel)
+@takes(reading=ReadingText, model=LanguageModel)
 def check(
     texts: Texts,
     reading: ReadingText,

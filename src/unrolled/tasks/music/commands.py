@@ -8,98 +8,23 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ...data.rolls import Rolls
 from ..console import Console
-from ..inspection import Subject
-from ..options import Run, takes
-from ..running import check_running
+from ..options import Run
 from ..runs import check_output
-from ..supervised import (
-    TEST,
-    check_and_tell,
-    evaluate_and_tell,
-    inspect_run,
-    tell_findings,
-    train_and_report,
-    tune_and_report,
-)
-from ..training import Optimising, Running
-from ..tuning import Searching
-from .coding import Coding
-from .encoded import Encoded
+from ..supervised import SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..training import Running
 from .model import OWN, TEMPERATURE, MusicModel
-from .options import ReadingRolls
+from .options import ReadingRolls, Source, TestingRolls
 from .progressions import progressions
 from .report import MusicParts
+from .show import show
 from .writing import check_suffix, usual_suffix
 
-Source = Annotated[
-    str, typer.Argument(help="A .mat, .npz, .npy, .csv or .mid file, or a folder of MIDI files.")
-]
-Test = Annotated[
-    str,
-    typer.Option(
-        help=f"{OWN} (the data's own part, else {TEST}), a share, further data, or a pattern of "
-        "names; 0 for none."
-    ),
-]
-# Steps and keys that `check --show` shows.
-SHOWN = 6
-
-
-def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
-    train_app.command("music", help="Learn the next step of piano rolls, or other 0/1 columns.")(
-        train
-    )
-    check_app.command("music", help="What rolls hold, and how they become numbers.")(check)
-    tune_app.command("music", help="Search hyper-parameters of a model of rolls, and train.")(tune)
-
-
-@takes(ReadingRolls, MusicModel, Optimising, Running)
-def train(
-    source: Source,
-    reading: ReadingRolls,
-    model: MusicModel,
-    optimising: Optimising,
-    running: Running,
-    test: Test = OWN,
-) -> None:
-    """Train a model of rolls, test it beside keys on their own, and leave a run folder."""
-    check_running(running)
-    model.optimisation = optimising.optimisation(model.optimisation)
-    train_and_report(model, reading.read(source), test, running, MusicParts())
-
-
-@takes(Searching, ReadingRolls, MusicModel, Optimising, Running)
-def tune(
-    source: Source,
-    searching: Searching,
-    reading: ReadingRolls,
-    model: MusicModel,
-    optimising: Optimising,
-    running: Running,
-    test: Test = OWN,
-) -> None:
-    """Search hyper-parameters on the validation part, then train with the best."""
-    model.optimisation = optimising.optimisation(model.optimisation)
-    tune_and_report(model, reading.read(source), test, searching, running, MusicParts())
-
-
-@takes(ReadingRolls, MusicModel)
-def check(
-    source: Source,
-    reading: ReadingRolls,
-    model: MusicModel,
-    shown: Annotated[
-        bool, typer.Option("--show", help="Show notes, the roll, and the padded tensors.")
-    ] = False,
-) -> None:
-    """Read rolls and say what was found; nothing is trained or written."""
-    model.check_arguments()
-    coding, learned = check_and_tell(model, reading.read(source))
-    if shown:
-        _show(Console(), coding, learned)
+COMMANDS = SampleCommands(
+    "music", ReadingRolls, MusicModel, MusicParts, show,
+    "Learn the next step of piano rolls, or other 0/1 columns.", "rolls", TestingRolls,
+)  # fmt: skip
+register, inspect = COMMANDS.register, COMMANDS.inspect
 
 
 def predict(
@@ -147,31 +72,9 @@ def evaluate(run: Run, source: Source) -> None:
     evaluate_and_tell(MusicModel.load(run), source)
 
 
-def inspect(run: Path) -> Subject:
-    """Show what a run folder holds, and give what there is to look into."""
-    return inspect_run(run, MusicModel.load(run))
-
-
 def demo(output: Path, quiet: bool) -> None:
     """Learn four voices on chord progressions, which are made by rule."""
     running = Running(output=output, quiet=quiet)
     train_and_report(
         MusicModel(hidden_size=128, epochs=60), progressions(), OWN, running, MusicParts()
     )
-
-
-def _show(console: Console, coding: Coding, learned: Rolls) -> None:
-    """A piece on its way to the network: what is on, the roll, the padded tensors."""
-    piece = max(learned.pieces[:SHOWN], key=len)
-    console.line("piece", f"{piece.name}: uint8 [steps, keys] = {list(piece.frames.shape)}")
-    for step, frame in enumerate(piece.frames[:SHOWN], start=1):
-        on = [coding.keys[k] for k in np.flatnonzero(frame)]
-        console.line("step", f"{step}: {' '.join(on) or 'silence'}")
-    encoded = Encoded(learned)
-    count = min(SHOWN, len(encoded.parts))
-    batch = encoded.batch(range(count))
-    rows, width, keys = batch["frames"].shape
-    console.line("padded", f"[{rows}, {width}, {keys}], steps {batch['lengths'].tolist()} + 1")
-    shape = f"[samples, steps, keys] = [{rows}, {width - 1}, {keys}]"
-    console.line("input", f"{shape}: all steps but the last")
-    console.line("target", f"{shape}: all but the first, where not padded")

@@ -8,12 +8,32 @@ from typing import Annotated
 import typer
 
 from ...data.rolls import Rolls, read_rolls
+from ..supervised import TEST, Testing
+from .model import OWN
+
+Source = Annotated[
+    str, typer.Argument(help="A .mat, .npz, .npy, .csv or .mid file, or a folder of MIDI files.")
+]
+
+
+@dataclass
+class TestingRolls(Testing):
+    """What is held out to test; by default the data's own part."""
+
+    test: Annotated[
+        str,
+        typer.Option(
+            help=f"{OWN} (the data's own part, else {TEST}), a share, further data, or a pattern "
+            "of names; 0 for none."
+        ),
+    ] = OWN
 
 
 @dataclass
 class ReadingRolls:
-    """Which notes or columns are keys, and what a step is."""
+    """Where pieces are, which notes or columns are keys, and what a step is."""
 
+    source: Source
     steps_per_beat: Annotated[
         int | None,
         typer.Option(help="The grid of MIDI files. Default 4.", show_default=False),
@@ -35,10 +55,10 @@ class ReadingRolls:
         str | None, typer.Option(help="Column of the place in a piece.", show_default=False)
     ] = None
 
-    def read(self, source: str) -> Rolls:
+    def read(self) -> Rolls:
         """The rolls of a file or folder."""
         return read_rolls(
-            source,
+            self.source,
             steps_per_beat=self.steps_per_beat,
             lowest=self.lowest,
             keys=self.keys,

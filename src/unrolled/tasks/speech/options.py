@@ -10,11 +10,14 @@ import typer
 from ...data import Recordings, read_audio
 from ...data.audio_labels import AUTO, COMMON_PATTERN, FOLDER
 
+Source = Annotated[str, typer.Argument(help="A folder or a zip of recordings.")]
+
 
 @dataclass
 class ReadingRecordings:
-    """Where labels come from, and at which rate recordings are heard."""
+    """Where recordings and labels come from, and at which rate they are heard."""
 
+    recordings: Source
     labels: Annotated[
         str,
         typer.Option(
@@ -32,6 +35,6 @@ class ReadingRecordings:
         ),
     ] = None
 
-    def read(self, source: str) -> Recordings:
+    def read(self) -> Recordings:
         """The recordings of a folder, a zip or one file."""
-        return read_audio(source, self.labels, self.rate)
+        return read_audio(self.recordings, self.labels, self.rate)

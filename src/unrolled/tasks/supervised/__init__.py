@@ -6,20 +6,18 @@ batches.py     batches of training, resumable
 scores.py      Metric and Evaluation: the model beside its baselines
 parts.py       which part of the data is learned from, validated on, tested on
 saving.py      run folders
-commands.py    train and report, evaluate, check, inspect
+commands.py    train, tune, check, inspect and evaluate on the command line
 console.py, report.py, card.py, inspection.py   what people read
 """
 
 from .commands import (
-    check_and_tell,
+    SampleCommands,
     evaluate_and_tell,
-    inspect_run,
     tell_findings,
     train_and_report,
-    tune_and_report,
 )
 from .model import SupervisedEstimator
-from .parts import TEST, VALIDATION, Test
+from .parts import TEST, VALIDATION, Test, Testing
 from .protocols import Baselines, Batch, Coding, Data, Encoded, Fitted
 from .report import Parts
 from .scores import MODEL, Evaluation, Metric, Scores
@@ -37,13 +35,12 @@ __all__ = [
     "Fitted",
     "Metric",
     "Parts",
+    "SampleCommands",
     "Scores",
     "SupervisedEstimator",
     "Test",
-    "check_and_tell",
+    "Testing",
     "evaluate_and_tell",
-    "inspect_run",
     "tell_findings",
     "train_and_report",
-    "tune_and_report",
 ]

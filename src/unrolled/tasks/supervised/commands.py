@@ -1,11 +1,19 @@
-"""What the command line does for every task that learns from samples."""
+"""What the command line does for every task that learns from samples.
+
+    COMMANDS = SampleCommands("tag", ReadingSentences, Tagger, TaggerParts, show, ...)
+    register, inspect = COMMANDS.register, COMMANDS.inspect
+
+`unrolled train`, `tune`, `check` and `inspect` of a task are made so; what it predicts and how
+it is evaluated is its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +21,7 @@ from ...naming import counted
 from ...training.machine import started_processes
 from ..console import Console, TrainingLog
 from ..inspection import Subject
+from ..options import takes
 from ..running import (
     check_running,
     command,
@@ -22,12 +31,13 @@ from ..running import (
     write_results,
 )
 from ..space import Range
-from ..training import Running
+from ..training import Optimising, Running
 from ..trials import Searched, check_searching, search_and_tell
 from ..tuning import Searching
 from .console import SupervisedLog, describe_run, show_scores
 from .inspection import subject
 from .model import SupervisedEstimator
+from .parts import Testing
 from .report import Parts, Told, model_card, write_report
 from .saving import purpose
 from .scores import Evaluation
@@ -38,6 +48,92 @@ USUAL = {
     "learning_rate": Range(1e-3, 3e-2),
     "weight_decay": Range(1e-4, 0.3),
 }
+
+
+@dataclass(frozen=True)
+class SampleCommands:
+    """`train`, `tune`, `check` and `inspect` of a task.
+
+    Attributes:
+        task: its name.
+        reading: the group of options that names data; its `read()` gives them.
+        model: the estimator.
+        parts: what the task adds to the report.
+        show: prints a few samples on their way to the network, of (console, coding, samples,
+            plan).
+        learns: what it learns, for the help: "Learn the classes of texts."
+        samples: what its samples are called there: "recordings".
+        testing: the group of options that names what is held out to test.
+    """
+
+    task: str
+    reading: type
+    model: type[SupervisedEstimator]
+    parts: type[Parts]
+    show: Callable[[Console, Any, Any, Any], None]
+    learns: str
+    samples: str
+    testing: type[Testing] = Testing
+
+    def register(
+        self, train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer
+    ) -> None:
+        """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
+        data: dict[str, Any] = {"reading": self.reading, "model": self.model}
+        fits = takes(**data, testing=self.testing, optimising=Optimising, running=Running)
+        searches = takes(
+            **data, testing=self.testing, searching=Searching, optimising=Optimising,
+            running=Running,
+        )  # fmt: skip
+        train_app.command(self.task, help=self.learns)(fits(self.train))
+        what = f"What {self.samples} hold, and how they become numbers."
+        check_app.command(self.task, help=what)(takes(**data)(self.check))
+        what = f"Search what learns {self.samples} best, then train it."
+        tune_app.command(self.task, help=what)(searches(self.tune))
+
+    def train(
+        self, reading: Any, testing: Any, model: Any, optimising: Optimising, running: Running
+    ) -> None:
+        """Train, test beside the baselines, and leave a run folder with a report."""
+        check_running(running)
+        model.optimisation = optimising.optimisation(model.optimisation)
+        train_and_report(model, reading.read(), testing.asked(), running, self.parts())
+
+    def tune(
+        self,
+        reading: Any,
+        testing: Any,
+        searching: Searching,
+        model: Any,
+        optimising: Optimising,
+        running: Running,
+    ) -> None:
+        """Search hyper-parameters on the validation part, then train with the best and test."""
+        check_searching()
+        check_running(running)
+        model.optimisation = optimising.optimisation(model.optimisation)
+        data, test = reading.read(), testing.asked()
+        tune_and_report(model, data, test, searching, running, self.parts())
+
+    def check(
+        self,
+        reading: Any,
+        model: Any,
+        shown: Annotated[
+            bool, typer.Option("--show", help="Show samples, from what was read to tensors.")
+        ] = False,
+    ) -> None:
+        """Read data and say what was found; nothing is trained or written."""
+        model.check_arguments()
+        coding, learned, plan = check_and_tell(model, reading.read())
+        if shown:
+            self.show(Console(), coding, learned, plan)
+
+    def inspect(self, run: Path) -> Subject:
+        """Show what a run folder holds, and give what there is to look into."""
+        model = self.model.load(run)
+        Console().lines(describe_run(run, model))
+        return subject(run, model)
 
 
 def train_and_report(
@@ -57,10 +153,7 @@ def train_and_report(
     """
     check_running(running)
     model.check_arguments()
-    if isinstance(test, str):
-        learned, tested = model.held_out_to_test(data, test)
-    else:
-        learned, tested = data, test
+    learned, tested = _parted(model, data, test)
     told = {"test": str(test) if isinstance(test, str) else "", "processes": started_processes()}
     train_in_run_folder(
         lambda log: model.fit(learned, listener=log),
@@ -77,7 +170,7 @@ def train_and_report(
 def tune_and_report(
     model: SupervisedEstimator,
     data: Any,
-    test: str,
+    test: str | Any,
     searching: Searching,
     running: Running,
     parts: Parts,
@@ -86,11 +179,16 @@ def tune_and_report(
     check_searching()
     check_running(running)
     model.check_arguments()
-    learned, _ = model.held_out_to_test(data, test)
+    learned, _ = _parted(model, data, test)
     searched, name = searched_of(type(model)), slug(data.name)
     best, taken_up = search_and_tell(model, learned, searched, searching, running, name)
     # A study that has been gone on with may have its best run already.
     train_and_report(best, data, test, running, parts, takes_up=taken_up)
+
+
+def _parted(model: SupervisedEstimator, data: Any, test: str | Any) -> tuple[Any, Any]:
+    """What is learned from, and what is tested on, or None."""
+    return model.held_out_to_test(data, test) if isinstance(test, str) else (data, test)
 
 
 def searched_of(kind: type[SupervisedEstimator]) -> Searched:
@@ -128,33 +226,27 @@ def evaluate_and_tell(model: SupervisedEstimator, data: Any) -> Evaluation:
     return found
 
 
-def check_and_tell(model: SupervisedEstimator, data: Any) -> tuple[Any, Any]:
+def check_and_tell(model: SupervisedEstimator, data: Any) -> tuple[Any, Any, Any]:
     """Print what data hold and how they would be read; raise what training would.
 
     Returns:
-        The coding of the training part, and that part, for what a task shows besides.
+        The coding of the training part, that part, and the plan.
     """
-    console = Console()
+    console, data = Console(), model.usable(data)
     console.line("data", data.summary())
     learned, _ = model.divide(data)
     coding = model.learn_coding(learned)
     for finding in (*data.findings, *getattr(coding, "findings", ())):
         console.line(finding.kind, finding.text)
     console.lines(coding.summary())
-    plan = model.plan_for(coding, learned)
+    plan = model.plan_of(coding, learned)
     model.encode(coding, learned)
     console.line(
         "ready",
         f"to learn from {counted(len(learned), model.unit)} in {counted(plan.epochs, 'epoch')}",
         style="green",
     )
-    return coding, learned
-
-
-def inspect_run(run: Path, model: SupervisedEstimator) -> Subject:
-    """Show what a run folder holds, and give what there is to look into."""
-    Console().lines(describe_run(run, model))
-    return subject(run, model)
+    return coding, learned, plan
 
 
 def tell_findings(findings: Iterable[Any]) -> None:

@@ -136,6 +136,10 @@ class SupervisedEstimator(Estimator):
         """The scores of the fitted model by metric; and what `Evaluation` takes besides:
         `count`, `worst`, `details`, `findings`."""
 
+    def usable(self, data: Any) -> Any:
+        """What can be learned from at all; the rest is left out, and said."""
+        return data
+
     def augment(self, batch: Batch, generator: np.random.Generator) -> Batch:
         """A training batch with noise, if any."""
         return batch
@@ -205,13 +209,13 @@ class SupervisedEstimator(Estimator):
         """
         listener = listener or Listener()
         self.check_arguments()
-        data = self.read(data, y)
+        data = self.usable(self.read(data, y))
         learned, held = self.divide(data)
         coding = self.learn_coding(learned)
         noticed = self.noticed_in_validation(coding, held)
         self.findings_ = (*data.findings, *getattr(coding, "findings", ()), *noticed)
         listener.started(self)
-        plan = self._asked(self.plan_for(coding, learned))
+        plan = self.plan_of(coding, learned)
         reading = self.reading_of(data)
         with own_random_numbers(self.seed), few_threads(self.is_small(plan)):
             job = self._job(coding, plan, learned, held)
@@ -236,8 +240,15 @@ class SupervisedEstimator(Estimator):
 
     def planned(self, data: Any) -> Any:
         """The plan that `fit` would train by."""
-        learned, _ = self.divide(data)
-        return self._asked(self.plan_for(self.learn_coding(learned), learned))
+        learned, _ = self.divide(self.usable(data))
+        return self.plan_of(self.learn_coding(learned), learned)
+
+    def plan_of(self, coding: Any, learned: Any) -> Any:
+        """Sizes and rates: those of the arguments that are not None, the others by the data."""
+        plan = self.plan_for(coding, learned)
+        names = [f.name for f in fields(plan) if hasattr(self, f.name)]
+        asked = {name: getattr(self, name) for name in names}
+        return replace(plan, **{n: v for n, v in asked.items() if v is not None})
 
     def is_small(self, plan: Any) -> bool:
         """Whether the matrices are so small that one thread computes faster than two."""
@@ -329,12 +340,6 @@ class SupervisedEstimator(Estimator):
     def _evaluated_at_once(self) -> int:
         plan = self.fitted_.plan if hasattr(self, "fitted_") else None
         return 2 * plan.batch_size if plan is not None else 64
-
-    def _asked(self, plan: Any) -> Any:
-        """The plan with the arguments that are not None."""
-        names = [f.name for f in fields(plan) if hasattr(self, f.name)]
-        asked = {name: getattr(self, name) for name in names}
-        return replace(plan, **{n: v for n, v in asked.items() if v is not None})
 
     def _job(self, coding: Any, plan: Any, learned: Any, held: Any) -> Job:
         machine = Machine(self.torch_device(), self.optimisation.precision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,17 @@ Test = Annotated[
     str, typer.Option(help="A share, further data, or a pattern of names; 0 for none.")
 ]
 TEST, VALIDATION = "0.2", "0.1"
+
+
+@dataclass
+class Testing:
+    """What is held out to test, as a group of options."""
+
+    test: Test = TEST
+
+    def asked(self) -> Any:
+        """As the option says it, or data that are read already."""
+        return self.test
 
 
 def held_out(data: Any, asked: str, name: str, read: Callable[[str], Any]) -> tuple[Any, Any]:

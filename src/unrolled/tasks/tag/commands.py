@@ -12,80 +12,21 @@ import typer
 from ...data.tagged import TaggedSentences, sentences_of
 from ...files import write_text
 from ..console import Console
-from ..inspection import Subject
-from ..options import Run, takes
-from ..running import check_running
+from ..options import Run
 from ..runs import check_output
-from ..supervised import (
-    TEST,
-    Test,
-    check_and_tell,
-    evaluate_and_tell,
-    inspect_run,
-    tell_findings,
-    train_and_report,
-    tune_and_report,
-)
-from ..training import Optimising, Running
-from ..tuning import Searching
+from ..supervised import TEST, SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..training import Running
 from .code import lines_of_code
 from .model import Tagger
 from .options import FORMATS, Files, ReadingSentences
 from .report import TaggerParts
 from .show import show
 
-
-def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train` and `unrolled check`."""
-    train_app.command("tag", help="Learn to tag the words of sentences.")(train)
-    check_app.command("tag", help="What tagged sentences hold, and how they become numbers.")(check)
-    tune_app.command("tag", help="Search hyper-parameters of a tagger, and train the best.")(tune)
-
-
-@takes(ReadingSentences, Tagger, Optimising, Running)
-def train(
-    files: Files,
-    reading: ReadingSentences,
-    model: Tagger,
-    optimising: Optimising,
-    running: Running,
-    test: Test = TEST,
-) -> None:
-    """Train a tagger, test it beside the most frequent tags, and leave a run folder."""
-    check_running(running)
-    model.optimisation = optimising.optimisation(model.optimisation)
-    train_and_report(model, reading.read(files), test, running, TaggerParts())
-
-
-@takes(Searching, ReadingSentences, Tagger, Optimising, Running)
-def tune(
-    files: Files,
-    searching: Searching,
-    reading: ReadingSentences,
-    model: Tagger,
-    optimising: Optimising,
-    running: Running,
-    test: Test = TEST,
-) -> None:
-    """Search hyper-parameters on the validation part, then train with the best."""
-    model.optimisation = optimising.optimisation(model.optimisation)
-    tune_and_report(model, reading.read(files), test, searching, running, TaggerParts())
-
-
-@takes(ReadingSentences, Tagger)
-def check(
-    files: Files,
-    reading: ReadingSentences,
-    model: Tagger,
-    shown: Annotated[
-        bool, typer.Option("--show", help="Show words, ids, and the padded tensors.")
-    ] = False,
-) -> None:
-    """Read sentences and say what was found; nothing is trained or written."""
-    model.check_arguments()
-    coding, learned = check_and_tell(model, reading.read(files))
-    if shown:
-        show(Console(), coding, learned, model.plan_for(coding, learned))
+COMMANDS = SampleCommands(
+    "tag", ReadingSentences, Tagger, TaggerParts, show,
+    "Learn to tag the words of sentences.", "tagged sentences",
+)  # fmt: skip
+register, inspect = COMMANDS.register, COMMANDS.inspect
 
 
 def predict(
@@ -125,11 +66,6 @@ def predict(
 def evaluate(run: Run, files: Files) -> None:
     """Score the tagger on tagged sentences, beside the most frequent tags."""
     evaluate_and_tell(Tagger.load(run), files[0] if len(files) == 1 else files)
-
-
-def inspect(run: Path) -> Subject:
-    """Show what a run folder holds, and give what there is to look into."""
-    return inspect_run(run, Tagger.load(run))
 
 
 def demo(output: Path, quiet: bool) -> None:

@@ -15,8 +15,9 @@ FORMATS = "columns, conllu, json, jsonl"
 
 @dataclass
 class ReadingSentences:
-    """How to read tagged sentences."""
+    """Where tagged sentences are, and how to read them."""
 
+    files: Files
     word: Annotated[
         str,
         typer.Option(
@@ -38,10 +39,10 @@ class ReadingSentences:
         str, typer.Option(help="Of the files: latin2. Default UTF-8.", show_default=False)
     ] = ""
 
-    def read(self, files: list[str]) -> TaggedSentences:
+    def read(self) -> TaggedSentences:
         """The sentences."""
         return read_tagged(
-            files[0] if len(files) == 1 else files,
+            self.files[0] if len(self.files) == 1 else self.files,
             _column(self.word),
             _column(self.tag),
             format=self.format or None,

@@ -9,98 +9,23 @@ from typing import Annotated
 import typer
 
 from ...data.collecting.files import existing, lines_of, read_text
-from ...data.pairs import read_pairs
 from ...data.reading.notes import Notes
 from ...files import write_text
-from ..console import Console
-from ..inspection import Subject
 from ..options import Run, takes
-from ..running import check_running
 from ..runs import check_output
-from ..supervised import (
-    Test,
-    check_and_tell,
-    evaluate_and_tell,
-    inspect_run,
-    tell_findings,
-    train_and_report,
-    tune_and_report,
-)
-from ..training import Optimising, Running
-from ..tuning import Searching
+from ..supervised import SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..training import Running
 from .model import Translator
 from .numerals import numerals
-from .options import ReadingPairs
+from .options import SHARE, ReadingPairs, TestingPairs
 from .report import TranslateParts
 from .show import show
 
-Source = Annotated[
-    str, typer.Argument(help="A table of two columns, or a file with a source a line.")
-]
-Targets = Annotated[str, typer.Argument(help="A file with a target a line.", show_default=False)]
-SHARE = "0.1"
-
-
-def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typer) -> None:
-    """Add the task to `unrolled train`, `unrolled check` and `unrolled tune`."""
-    train_app.command("translate", help="Learn to write one sequence from another.")(train)
-    check_app.command("translate", help="What pairs hold, and how they become numbers.")(check)
-    tune_app.command("translate", help="Search hyper-parameters of a translator, and train.")(tune)
-
-
-@takes(ReadingPairs, Translator, Optimising, Running)
-def train(
-    source: Source,
-    reading: ReadingPairs,
-    model: Translator,
-    optimising: Optimising,
-    running: Running,
-    targets: Targets = "",
-    test: Test = SHARE,
-    test_targets: Annotated[
-        str, typer.Option(help="A file with a target a line, for the sources of --test.")
-    ] = "",
-) -> None:
-    """Train a translator, test it beside simpler ones, and leave a run folder with a report."""
-    check_running(running)
-    model.optimisation = optimising.optimisation(model.optimisation)
-    tested = read_pairs(test, test_targets) if test_targets else test
-    train_and_report(model, reading.read(source, targets), tested, running, TranslateParts())
-
-
-@takes(Searching, ReadingPairs, Translator, Optimising, Running)
-def tune(
-    source: Source,
-    searching: Searching,
-    reading: ReadingPairs,
-    model: Translator,
-    optimising: Optimising,
-    running: Running,
-    targets: Targets = "",
-    test: Test = SHARE,
-) -> None:
-    """Search hyper-parameters on the validation part, then train with the best."""
-    model.optimisation = optimising.optimisation(model.optimisation)
-    pairs = reading.read(source, targets)
-    tune_and_report(model, pairs, test, searching, running, TranslateParts())
-
-
-@takes(ReadingPairs, Translator)
-def check(
-    source: Source,
-    reading: ReadingPairs,
-    model: Translator,
-    targets: Targets = "",
-    shown: Annotated[
-        bool, typer.Option("--show", help="Show texts, tokens, ids, and the padded tensors.")
-    ] = False,
-) -> None:
-    """Say what pairs hold, and which tokens they would become."""
-    model.check_arguments()
-    pairs = model.short_enough(reading.read(source, targets))
-    coding, learned = check_and_tell(model, pairs)
-    if shown:
-        show(Console(), learned, coding, model.plan_for(coding, learned).embedding_size)
+COMMANDS = SampleCommands(
+    "translate", ReadingPairs, Translator, TranslateParts, show,
+    "Learn to write one sequence from another.", "pairs", TestingPairs,
+)  # fmt: skip
+register, inspect = COMMANDS.register, COMMANDS.inspect
 
 
 def predict(
@@ -142,16 +67,11 @@ def predict(
         write_text(output, lines)
 
 
-@takes(ReadingPairs)
-def evaluate(run: Run, source: Source, reading: ReadingPairs, targets: Targets = "") -> None:
+@takes(reading=ReadingPairs)
+def evaluate(run: Run, reading: ReadingPairs) -> None:
     """Score the model on pairs, beside copies, the most frequent target and a memory."""
     model = Translator.load(run)
-    evaluate_and_tell(model, reading.read(source, targets, model.fitted_.reading))
-
-
-def inspect(run: Path) -> Subject:
-    """Show what a run folder holds, and give what there is to look into."""
-    return inspect_run(run, Translator.load(run))
+    evaluate_and_tell(model, reading.read(model.fitted_.reading))
 
 
 def demo(output: Path, quiet: bool) -> None:

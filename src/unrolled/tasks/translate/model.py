@@ -136,31 +136,13 @@ class Translator(SupervisedEstimator):
         """Further pairs, read as the first were."""
         return read_pairs(source, **reading)
 
-    def short_enough(self, pairs: Pairs) -> Pairs:
-        """The pairs that are learned from: all but those of more than `longest` characters."""
+    def usable(self, data: Pairs) -> Pairs:
+        """All pairs but those of more than `longest` characters."""
         most = self.longest
-        return pairs.keep(
+        return data.keep(
             lambda pair: len(pair.source) <= most and len(pair.target) <= most,
             f"with more than longest={most:,} characters on a side",
         )
-
-    def fit(self, data: Any, y: Any = None, listener: Any = None) -> Translator:
-        """Learn from pairs; those of some sources are held out to validate.
-
-        Arguments:
-            data, y: as `read` takes them.
-            listener: told of the progress.
-
-        Raises:
-            ValueError: an argument of the constructor makes no sense.
-            DataError: the data cannot be learned from.
-            TrainingFailed: the loss stayed infinite or undefined.
-        """
-        self.check_arguments()
-        return super().fit(self.short_enough(self.read(data, y)), listener=listener)
-
-    def divide(self, data: Pairs) -> tuple[Pairs, Pairs]:
-        return super().divide(self.short_enough(data))
 
     def learn_coding(self, learned: Pairs) -> Coding:
         tokens = Tokens(

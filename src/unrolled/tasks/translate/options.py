@@ -9,12 +9,34 @@ from typing import Annotated, Any
 import typer
 
 from ...data.pairs import Pairs, read_pairs
+from ..supervised import Test, Testing
+
+SHARE = "0.1"
+
+
+@dataclass
+class TestingPairs(Testing):
+    """What is held out to test."""
+
+    test: Test = SHARE
+    test_targets: Annotated[
+        str, typer.Option(help="A file with a target a line, for the sources of --test.")
+    ] = ""
+
+    def asked(self) -> Any:
+        return read_pairs(self.test, self.test_targets) if self.test_targets else self.test
 
 
 @dataclass
 class ReadingPairs:
-    """How to read pairs, and which of them."""
+    """Where pairs are, how to read them, and which of them."""
 
+    source: Annotated[
+        str, typer.Argument(help="A table of two columns, or a file with a source a line.")
+    ]
+    targets: Annotated[
+        str, typer.Argument(help="A file with a target a line.", show_default=False)
+    ] = ""
     columns: Annotated[
         str, typer.Option(help="Of sources and targets: en,fr. Default the first two.")
     ] = ""
@@ -32,9 +54,7 @@ class ReadingPairs:
         int | None, typer.Option(min=2, help="As many of the shortest pairs.", show_default=False)
     ] = None
 
-    def read(
-        self, source: str, targets: str = "", before: Mapping[str, Any] | None = None
-    ) -> Pairs:
+    def read(self, before: Mapping[str, Any] | None = None) -> Pairs:
         """The pairs of one file, or of two.
 
         Arguments:
@@ -48,7 +68,7 @@ class ReadingPairs:
         }
         chosen = {name: value for name, value in asked.items() if value is not None}
         reading = {**(before or {}), **chosen}
-        pairs = read_pairs(source, targets or None, unique=self.unique, **reading)
+        pairs = read_pairs(self.source, self.targets or None, unique=self.unique, **reading)
         return pairs if self.shortest is None else pairs.shortest(self.shortest)
 
 

@@ -9,12 +9,13 @@ from ...data.vocabulary import Padded, Vocabulary, pad
 from ..console import Console
 from .coding import END_ID, Coding
 from .decoding import shown
+from .plan import Plan
 
 # Pairs that are shown, and tokens of each.
 PAIRS, TOKENS = 3, 12
 
 
-def show(console: Console, pairs: Pairs, coding: Coding, embedding_size: int) -> None:
+def show(console: Console, coding: Coding, pairs: Pairs, plan: Plan) -> None:
     """Some pairs on their way, from the first to the last."""
     places = np.unique(np.linspace(0, len(pairs) - 1, PAIRS).astype(int))
     some = [pairs[place] for place in places]
@@ -28,7 +29,7 @@ def show(console: Console, pairs: Pairs, coding: Coding, embedding_size: int) ->
             _way(console, word, vocabulary, text, row)
         padded = pad([row[:TOKENS] for row in rows])
         _tensor(console, padded)
-        shape = [*padded.ids.shape, embedding_size]
+        shape = [*padded.ids.shape, plan.embedding_size]
         console.line("embedded", f"[samples, steps, features] = {shape}")
 
 
