@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from . import __version__
 from .cells.lookup import make_cell
@@ -30,7 +31,7 @@ from .naming import one_of
 from .nn import Network
 from .tasks import TASKS, commands_of, task_of
 from .tasks.inspection import INSPECTION, verdict, write_inspection
-from .tasks.options import Run
+from .tasks.options import Run, as_options
 from .tasks.runs import check_writable
 from .training import TrainingFailed
 from .training.machine import started_rank
@@ -41,14 +42,30 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-train_app = typer.Typer(help="Train a model and leave it in a run folder.", no_args_is_help=True)
-tune_app = typer.Typer(help="Search hyper-parameters, then train.", no_args_is_help=True)
-check_app = typer.Typer(help="Look at data: what is found, what is wrong.", no_args_is_help=True)
-app.add_typer(train_app, name="train")
-app.add_typer(tune_app, name="tune")
-app.add_typer(check_app, name="check")
-for _task in TASKS:
-    commands_of(_task).register(train_app, check_app, tune_app)
+
+
+class OfTasks(TyperGroup):
+    """A command of each task, imported when it is asked for: `unrolled --help` needs none."""
+
+    def __init__(self, **attributes: Any):
+        super().__init__(**attributes)
+        self.commands: Any = dict.fromkeys(TASKS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in TASKS:
+            return None
+        plain: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}
+        verbs = {verb: typer.Typer(**plain) for verb in ("train", "check", "tune")}
+        commands_of(cmd_name).register(*verbs.values())
+        return typer.main.get_command(verbs[str(self.name)])
+
+
+for _verb, _help in {
+    "train": "Train a model and leave it in a run folder.",
+    "tune": "Search hyper-parameters, then train.",
+    "check": "Look at data: what is found, what is wrong.",
+}.items():
+    app.add_typer(typer.Typer(cls=OfTasks, help=_help, no_args_is_help=True), name=_verb)
 
 
 # What follows the run folder is for the run's own task to read, --help included.
@@ -217,7 +234,8 @@ def run(arguments: list[str] | None = None) -> int:
         # Of several processes that train together all meet the same bad input.
         if started_rank() > 0 and isinstance(error, (ValueError, TrainingFailed)):
             return 2
-        return _fail(_one_line(error), 2)
+        typed = sys.argv[1:] if arguments is None else arguments
+        return _fail(as_options(_one_line(error), typed), 2)
     except Exception as error:
         # Usage errors (unknown option, missing argument) know how to say themselves.
         message = getattr(error, "format_message", None)

@@ -3,9 +3,11 @@
 A file is written under another name and then renamed: a crash leaves the old file or the new one.
 """
 
+import csv
+import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,15 @@ def held(path: Path, refusal: str) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV, its lines ended by "\\n"."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return written.getvalue()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -52,6 +52,9 @@ def test_from_a_folder_to_a_run_and_back(folder, capsys) -> None:
     said = model.predict_probable("squares")
     lines = [f"{k:03d}.png  {c.probability:.3f}  {c.text}" for k, (c,) in enumerate(said)]
     assert (status, out.splitlines()) == (0, [line.rstrip() for line in lines])
+    status, out, _ = run(capsys, "predict", "runs/squares-1", "squares", "--output", "said.csv")
+    assert (status, out) == (0, "said.csv: 60 captions\n")
+    assert Path("said.csv").read_text().splitlines()[0] == "image,caption,probability"
     status, _, err = run(capsys, "predict", "runs/squares-1", "squares/captions.csv")
     assert (status, "neither an image nor a folder of images" in err) == (2, True)
     status, out, _ = run(capsys, "predict", "runs/squares-1", "squares/007.png", "--best", "3")

@@ -90,6 +90,13 @@ def test_from_a_zip_to_a_run_and_back(folder, capsys) -> None:
     for line, each in zip(out.splitlines(), found, strict=True):
         assert line.split() == [each.name, f"{each.probability:.4f}", each.text]
     assert "repaired" in err
+    status, out, err = run(capsys, "predict", str(place), "tones.zip", "--output", "found.csv")
+    assert (status, out) == (0, "found.csv: 61 recordings\n")
+    header, first, *_ = Path("found.csv").read_text().splitlines()
+    assert header == "recording,text,probability"
+    assert first == f"{found[0].name},{found[0].text},{found[0].probability:.6f}"
+    status, _, err = run(capsys, "predict", str(place), "tones.zip", "--output", "found.txt")
+    assert (status, "--output must end in .csv" in err) == (2, True)
     status, out, err = run(capsys, "evaluate", str(place), "tones.zip")
     assert status == 0
     accuracy = ur.load(place).evaluate("tones.zip").own["accuracy"]

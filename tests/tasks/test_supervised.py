@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,6 +194,9 @@ def test_the_better_one_depends_on_the_metric() -> None:
     assert found.best_baseline == "mean"
     assert found.beats
     assert "better than the best baseline (mean, 0.300)" in found.verdict()
+    # What the digits do not show is no gain.
+    level = replace(found, scores={MODEL: {"error": 0.29999}, "mean": {"error": 0.3}})
+    assert "as good as the best baseline (mean, 0.300)" in level.verdict()
     assert not Evaluation("d", "", (Metric("error"),), scores).beats
     assert scores_lines((error,), scores)[1].split() == ["this", "model", "0.200"]
     undefined = {MODEL: {"error": float("nan")}, "mean": {"error": 0.3}}

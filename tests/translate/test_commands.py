@@ -49,7 +49,7 @@ def test_from_pairs_to_a_run_and_back(folder, capsys) -> None:
     words = [line.split()[0] for line in out.splitlines() if line[:1] != " "]
     order = ["data", "split", "tokens", "baseline", "model", "epoch", "ended", "test", "saved"]
     assert [word for word in words if word in order] == order
-    place = Path("runs/words-tsv-1")
+    place = Path("runs/words-1")
     metrics = json.loads((place / "metrics.json").read_text())
     assert set(metrics["test"][MODEL]) == {"symbol error", "sequence error"}
     page = (place / "report.html").read_text()
@@ -113,9 +113,9 @@ def test_tests_on_further_data(folder, capsys) -> None:
     Path("t.tgt").write_text("\n".join(others))
     given = ["--test", "t.src", "--test-targets", "t.tgt", "--quiet"]
     status, out, _ = run(capsys, "train", "translate", "words.tsv", *SMALL, *given)
-    assert (status, out.strip()) == (0, "runs/words-tsv-1")
-    metrics = json.loads(Path("runs/words-tsv-1/metrics.json").read_text())
-    found = ur.load("runs/words-tsv-1").evaluate(("t.src", "t.tgt"))
+    assert (status, out.strip()) == (0, "runs/words-1")
+    metrics = json.loads(Path("runs/words-1/metrics.json").read_text())
+    found = ur.load("runs/words-1").evaluate(("t.src", "t.tgt"))
     assert metrics["test"][MODEL] == found.own
 
 
@@ -125,11 +125,11 @@ def test_columns_by_name(folder, capsys) -> None:
     given = ["--columns", "sounds,word", "--quiet", "--epochs", "1"]
     status, _, _ = run(capsys, "train", "translate", "t.csv", *SMALL, *given)
     assert status == 0
-    model = ur.load("runs/t-csv-1")
+    model = ur.load("runs/t-1")
     assert model.fitted_.coding.target.kind == "characters"
     # Read again as the first was.
     assert model.evaluate("t.csv").count == f"{len(model.read_again('t.csv').references)} sources"
-    status, out, _ = run(capsys, "evaluate", "runs/t-csv-1", "t.csv")
+    status, out, _ = run(capsys, "evaluate", "runs/t-1", "t.csv")
     own = model.evaluate("t.csv").own["character error"]
     assert (status, f"character error {100 * own:.2f} %" in out) == (0, True)
 

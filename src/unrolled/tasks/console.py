@@ -21,6 +21,7 @@ from ..training import Checkpoint, Epoch, RangeTest, Update
 from ..training.board import Board
 from ..training.machine import started_processes, started_rank
 from .learning import Learner, Listener
+from .options import as_options
 from .training import INTERRUPTED, Place
 
 ROWS_OF_RANGE_TEST = 12
@@ -38,7 +39,7 @@ class Console:
     def line(self, word: str, text: str, style: str = "") -> None:
         """One line: a word in the margin, and what it is about."""
         if not self.quiet:
-            self.rich.print(f"{word:<9} {text}", style=style or None, markup=False)
+            self.rich.print(f"{word:<9} {as_options(text)}", style=style or None, markup=False)
 
     def lines(self, lines: Iterable[tuple[str, str]]) -> None:
         """Several of them."""

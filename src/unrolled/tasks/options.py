@@ -12,7 +12,8 @@ too: its options are what `arguments.argument` made.
 """
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
@@ -34,6 +35,27 @@ PANELS = {
     "optimising": "Updates",
     "running": "Run",
 }
+
+
+def as_options(text: str, typed: Sequence[str] = ()) -> str:
+    """Text in which arguments of Python are the options of the command line.
+
+    "unique=True drops them" becomes "--unique drops them"; where --hidden-size was typed,
+    "hidden_size must be" becomes "--hidden-size must be".
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, value = match["name"].replace("_", "-"), match["value"]
+        plain = {"True": f"--{name}", "False": f"--no-{name}"}
+        return plain.get(value, f"--{name} {value}")
+
+    text = re.sub(
+        r"(?<![\w-])(?P<name>[a-z]+(?:_[a-z]+)*)=(?P<value>True|False|\.\.\.|\d[\d,.]*\b)", option, text
+    )
+    for flag in {each.partition("=")[0] for each in typed if each.startswith("--")}:
+        name = re.escape(flag[2:].replace("-", "_"))
+        text = re.sub(rf"(?<![\w-]){name}(?= must\b)", flag, text)
+    return text
 
 
 def takes(**groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

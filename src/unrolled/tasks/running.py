@@ -6,6 +6,7 @@ The main process says and writes; the others of a shared training compute.
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -128,8 +129,9 @@ def command() -> str:
 
 
 def slug(name: str) -> str:
-    """A name for a folder: letters, digits and dashes."""
-    kept = "".join(c if c.isalnum() else "-" for c in name)
+    """A name for a folder: letters, digits and dashes, without the ending of a file."""
+    bare = re.sub(r"(\.[A-Za-z]\w{0,6})+$", "", name)
+    kept = "".join(c if c.isalnum() else "-" for c in bare)
     return "-".join(part for part in kept.split("-") if part) or "run"
 
 

@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..naming import nearest
+
 # Raised whenever an older version could not read what this one writes.
 FORMAT = 1
 CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
@@ -77,7 +79,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: it has no {CONFIG}")
+        around = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        hint = nearest(folder.name, [run.name for run in around if (run / CONFIG).is_file()])
+        what = f"it has no {CONFIG}" if folder.exists() else "there is nothing"
+        raise RunError(f"{folder} is not a run folder: {what}{f'; {hint}' * bool(hint)}".rstrip())
     config = read_json(path)
     version = config.get("format")
     if not isinstance(version, int) or not isinstance(config.get("task"), str):

@@ -27,7 +27,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -148,6 +148,12 @@ class Total(NamedTuple):
 
     def __add__(self, other: Total) -> Total:
         return Total(self.total + other.total, self.count + other.count)
+
+    @staticmethod
+    def averaged(totals: Sequence[Total]) -> Total:
+        """The mean of the losses of several networks on the same steps."""
+        summed = torch.stack([each.total for each in totals])
+        return Total(summed.mean(), totals[0].count)
 
 
 def outputs_of(loss: Loss, target_size: int) -> int:

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from ..options import Run
-from ..supervised import TEST, SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..supervised import (
+    TEST,
+    SampleCommands,
+    check_table,
+    evaluate_and_tell,
+    tell_findings,
+    train_and_report,
+    write_table,
+)
 from ..training import Running
 from .digits import composed_digits
 from .model import Captioner
@@ -33,14 +41,24 @@ def predict(
         int | None, typer.Option(min=1, help="Captions kept while searching; 1 is greedy.")
     ] = None,
     best: Annotated[int, typer.Option(min=1, help="Captions of each image.")] = 1,
+    output: Annotated[
+        str, typer.Option(help="A .csv to write, instead of the terminal.", show_default=False)
+    ] = "",
 ) -> None:
     """Write captions of images, with how probable each is."""
+    if output:
+        check_table(output, images)
     model = Captioner.load(run)
     model.beam = beam or model.beam
     data = model.read_alone(images)
     tell_findings(finding for finding in data.findings if finding.kind != "found")
+    found = list(zip(data.names, model.predict_probable(data, best), strict=True))
+    if output:
+        rows = [[name, c.text, f"{c.probability:.6f}"] for name, each in found for c in each]
+        write_table(output, ["image", "caption", "probability"], rows, "caption")
+        return
     width = max(map(len, data.names))
-    for name, captions in zip(data.names, model.predict_probable(data, best), strict=True):
+    for name, captions in found:
         for caption in captions:
             line = f"{name:<{width}}  {caption.probability:.3f}  {caption.text}"
             typer.echo(line.rstrip())

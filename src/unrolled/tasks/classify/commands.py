@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from ...data import Samples
-from ...files import write_text
+from ...files import csv_text, write_text
 from ...naming import counted
 from ..options import Run
 from ..runs import check_output
@@ -63,17 +63,12 @@ def predict(
 
 def table(data: Samples, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
     """Predictions as CSV: sample, class, its probability, and p(class) of every class."""
-    import csv
-    import io
-
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["sample", "class", "probability", *(f"p({name})" for name in classes)])
+    rows = []
     for sample, row in zip(data, probabilities, strict=True):
         given = int(row.argmax())
         shown = [f"{share:.6f}" for share in row]
-        writer.writerow([sample.name, classes[given], shown[given], *shown])
-    return written.getvalue()
+        rows.append([sample.name, classes[given], shown[given], *shown])
+    return csv_text(["sample", "class", "probability", *(f"p({name})" for name in classes)], rows)
 
 
 def evaluate(run: Run, source: Source) -> None:

@@ -47,13 +47,14 @@ def model_card(forecaster: Forecaster, backtest: Backtest | None, command: str) 
 
 def describe_gain(fitted: Fitted) -> str:
     """What the network does not add, where it adds less than it could; else nothing."""
-    model, linear = fitted.model, fitted.architecture.linear
-    if model.residual_share != 0 or model.seasons:
+    members, linear = fitted.members, fitted.architecture.linear
+    if members[0].residual_share != 0 or members[0].seasons:
         return ""
     covariates = " and covariates" if linear.lags else ""
     start = f"a linear autoregression on {linear.context} values{covariates}"
-    head = getattr(model.head, "linear")  # noqa: B009, a head is any module with this layer
-    if not head.weight.any():
+    # A head is any module with this layer.
+    heads = [getattr(one.head, "linear") for one in members]  # noqa: B009
+    if not any(head.weight.any() for head in heads):
         return f"nothing that the network learned held up in validation: the forecast is {start}"
     return f"the network sets the width of the intervals; the medians are {start}"
 

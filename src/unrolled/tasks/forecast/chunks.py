@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...nn import Scheduled
 from .frame import Frame
-from .model import ForecastModel, LinearForecast, candidates, network_inputs, truth_fed
+from .model import LinearForecast, candidates, models_of, network_inputs, truth_fed
 from .windows import Windows
 
 # Chunks that run as one batch when forecasts are made.
@@ -123,58 +123,62 @@ class RandomChunks:
 
 
 def batch_quantiles(
-    model: ForecastModel,
+    model: nn.Module,
     linear: LinearForecast,
     frame: Frame,
     batch: Batch,
     forcing: str | Scheduled = "free",
     ends: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[list[Tensor], Tensor, Tensor]:
     """Normalised quantiles at a batch's scored steps, and the series and positions of those.
 
     Arguments:
         forcing: of a head that feeds back; `ends` [N] where what may be fed ends.
 
     Returns:
-        Quantiles [B M, H, Q], series [B M], positions [B M].
+        Quantiles [B M, H, Q] of every network, series [B M], positions [B M].
     """
     i, t = batch.series[:, None], batch.positions
-    outputs = model.stack(network_inputs(frame, i, t.clamp(min=0)))[:, batch.scored]
+    inputs, members = network_inputs(frame, i, t.clamp(min=0)), models_of(model)
+    outputs = [one.stack(inputs)[:, batch.scored].flatten(0, 1) for one in members]
     at = t[:, batch.scored]
     i, at = i.expand_as(at).flatten(), at.flatten()
     # Before a series' start there is nothing to forecast from; such steps are not scored.
     origins = at.clamp(min=0)
-    simple = candidates(frame, i, origins, model.seasons, linear)
+    simple = candidates(frame, i, origins, members[0].seasons, linear)
     fed = truth_fed(forcing, *frame.targets(i, origins, ends)) if forcing != "free" else None
-    return model(frame, i, origins, outputs.flatten(0, 1), simple, fed), i, at
+    found = zip(members, outputs, strict=True)
+    return [one(frame, i, origins, read, simple, fed) for one, read in found], i, at
 
 
 @torch.no_grad()
 def window_quantiles(
-    model: ForecastModel,
+    model: nn.Module,
     linear: LinearForecast,
     frame: Frame,
     windows: Windows,
     chunking: Chunking,
     forcing: str | Scheduled = "free",
 ) -> Tensor:
-    """Normalised quantiles for every window, [n, H, Q]."""
-    device = frame.values.device
+    """Normalised quantiles for every window, [n, H, Q]: the mean of those of all networks."""
+    device, members = frame.values.device, models_of(model)
     distinct, which = _chunk_numbers(windows, chunking)
-    result = torch.empty(len(windows), windows.horizon, len(model.levels), device=device)
-    for chunks, members in _groups(which):
+    result = torch.empty(len(windows), windows.horizon, len(members[0].levels), device=device)
+    for chunks, inside in _groups(which):
         series, number = (torch.from_numpy(a).to(device) for a in distinct[chunks].T)
         starts = number * chunking.active - chunking.warm_up
         steps = torch.arange(chunking.steps, device=device)
         positions = (starts[:, None] + steps).clamp(0, frame.values.shape[1] - 1)
-        outputs = model.stack(network_inputs(frame, series[:, None], positions))
-        i, t = (torch.from_numpy(a[members]).to(device) for a in (windows.series, windows.origins))
-        row = torch.from_numpy(which[members] - chunks.start).to(device)
-        simple = candidates(frame, i, t, model.seasons, linear)
+        inputs = network_inputs(frame, series[:, None], positions)
+        i, t = (torch.from_numpy(a[inside]).to(device) for a in (windows.series, windows.origins))
+        row = torch.from_numpy(which[inside] - chunks.start).to(device)
+        simple = candidates(frame, i, t, members[0].seasons, linear)
         fed = truth_fed(forcing, *frame.targets(i, t)) if forcing != "free" else None
-        result[torch.from_numpy(members)] = model(
-            frame, i, t, outputs[row, t - starts[row]], simple, fed
-        )
+        found = [
+            one(frame, i, t, one.stack(inputs)[row, t - starts[row]], simple, fed)
+            for one in members
+        ]
+        result[torch.from_numpy(inside)] = torch.stack(found).mean(0)
     return result
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...data import DataError, SeriesSet, read_series
+from ...data.reading.notes import listed
 from ...training.machine import started_processes, started_rank
 from ..console import TrainingLog
 from ..inspection import Subject
@@ -31,6 +32,7 @@ from .options import Modelling, Reading, default_horizon, numbers, test_start
 from .report import write_report
 from .results import Backtest
 from .saving import load_forecaster, purpose
+from .show import show
 from .tuning import SEARCHED
 
 # What a newcomer's first run trains on.
@@ -111,13 +113,19 @@ def check(
         int | None,
         typer.Option(help="To forecast. Default a season, up to 60.", show_default=False),
     ] = None,
+    shown: Annotated[
+        bool, typer.Option("--show", help="Show series, from what was read to tensors.")
+    ] = False,
 ) -> None:
     """Read a table and say what was found; nothing is trained or written."""
     data = reading.read(table)
     horizon = default_horizon(data) if horizon is None else horizon
     forecaster = Forecaster(horizon=horizon)
     forecaster.check_arguments()
-    ForecastConsole().checked(data, forecaster)
+    console = ForecastConsole()
+    console.checked(data, forecaster)
+    if shown:
+        show(console, forecaster, forecaster.long_enough(data))
 
 
 def demo(output: Path, quiet: bool) -> None:
@@ -217,6 +225,12 @@ def predict(
     table = read_series(data, schema=forecaster.fitted_.schema) if data else None
     forecast = forecaster.predict(table, levels)
     tell_findings(table)
+    needed, short = forecaster.fitted_.with_little_history(table) if table else (0, [])
+    if short:
+        names = listed(short)
+        text = f"series with fewer than the {needed:,} steps that a forecast reads: {len(short)}"
+        told = "before its start a series is taken to have stood still"
+        typer.echo(f"warning   {text} ({names}); {told}", err=True)
     forecast.write(output)
 
 

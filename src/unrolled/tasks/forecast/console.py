@@ -62,7 +62,11 @@ class ForecastConsole(Console):
         layers = f"{len(plan.dilations)} layers with dilations {plan.dilations}"
         self.line("adds", describe_gain(fitted) or "the network moves medians and intervals")
         self.line("network", f"{plan.input_size} inputs, {layers}, {plan.decoder} decoder")
-        state = sum(sum(cell.state_sizes.values()) for cell in fitted.model.stack.cells)  # pyright: ignore
+        state = sum(
+            sum(cell.state_sizes.values())  # pyright: ignore
+            for one in fitted.members
+            for cell in one.stack.cells
+        )
         self.line("state", f"{state} numbers a series")
         lags = f" and covariates at lags {plan.linear.lags}" if plan.linear.lags else ""
         self.line("linear", f"reads {plan.linear.context} values{lags}")
@@ -99,7 +103,7 @@ class ForecastLog(TrainingLog):
         yield "model", describe_model(learner)
 
     def columns(self, learner: Forecaster) -> list[Column]:
-        forced = [Column("forced", FORCED, 8)] if learner.fitted_.model.feeds_back else []
+        forced = [Column("forced", FORCED, 8)] if learner.fitted_.members[0].feeds_back else []
         return [*forced, Column("val MASE", "MASE")]
 
     def tested(self, forecaster: Forecaster, backtest: Backtest | None) -> None:
@@ -123,8 +127,9 @@ def describe_model(forecaster: Forecaster) -> str:
     plan = forecaster.fitted_.architecture
     engine, why = forecaster.engine_
     size = f"{len(plan.dilations)}x{plan.hidden_size}"
+    several = f"{plan.members} times " if plan.members > 1 else ""
     return (
-        f"{plan.cell} {size}, {_count(forecaster.parameters_)} parameters, "
+        f"{several}{plan.cell} {size}, {_count(forecaster.parameters_)} parameters, "
         f"engine {engine} ({why}), {counted(torch.get_num_threads(), 'thread')}"
     )
 

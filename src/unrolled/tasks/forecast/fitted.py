@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ...data import DataError, Schema, Series, SeriesSet
 from .baselines import LearnedBaselines, all_baselines
@@ -16,7 +17,7 @@ from .chunks import in_table_units, window_quantiles
 from .dense import fill_forward
 from .frame import Frame, build_frame
 from .metrics import seasonal_scale
-from .model import ForecastModel
+from .model import ForecastModel, models_of
 from .plan import Architecture
 from .results import Backtest, Forecast
 from .scaling import Scaling
@@ -31,7 +32,7 @@ class Fitted:
         schema: roles of the table's columns.
         scaling: how the table becomes numbers of ordinary size.
         architecture: what `model` is built from.
-        model: the network and its linear path.
+        model: the network and its linear path; or several whose forecasts are averaged.
         baselines: the learned ones among the baselines.
         seasonal_scales: denominator of MASE of every training series.
         trained_until: for every training series, the time of the first step after it.
@@ -41,7 +42,7 @@ class Fitted:
     schema: Schema
     scaling: Scaling
     architecture: Architecture
-    model: ForecastModel
+    model: nn.Module
     baselines: LearnedBaselines
     seasonal_scales: dict[str, float]
     trained_until: dict[str, str]
@@ -51,6 +52,11 @@ class Fitted:
     def horizon(self) -> int:
         """Steps that are forecast."""
         return self.architecture.horizon
+
+    @property
+    def members(self) -> list[ForecastModel]:
+        """The networks whose forecasts are averaged; mostly one."""
+        return models_of(self.model)
 
     @property
     def device(self) -> torch.device:
@@ -64,7 +70,7 @@ class Fitted:
     def quantiles(self, frame: Frame, windows: Windows) -> np.ndarray:
         """Forecasts for windows of a frame, in the unit of the table, [N, H, Q]."""
         self.model.eval()
-        linear, chunking = self.model.linear, self.architecture.chunking
+        linear, chunking = self.members[0].linear, self.architecture.chunking
         forecasts = window_quantiles(self.model, linear, frame, windows, chunking)
         return in_table_units(frame, windows, forecasts)
 
@@ -115,6 +121,13 @@ class Fitted:
         if self.schema.series or len(data) > 1 or len(self.trained_until) > 1:
             return data
         return replace(data, series=(replace(data.series[0], name=next(iter(self.trained_until))),))
+
+    def with_little_history(self, data: SeriesSet) -> tuple[int, list[str]]:
+        """How many steps a forecast reads, and the series that have fewer."""
+        architecture = self.architecture
+        reach = max(self.scaling.window, self.scaling.season, architecture.linear.context)
+        needed = max(reach, architecture.seasons * self.scaling.season)
+        return needed, [series.name for series in data if series.n < needed]
 
     def windows_in_training(self, data: SeriesSet, backtest: Backtest) -> int:
         """How many windows of a backtest begin inside the part that the model has seen."""

@@ -24,7 +24,7 @@ from .fitted import Fitted, recent
 from .frame import Frame, build_frame
 from .linear import LONGEST_CONTEXT, CrossFitted, LinearFit, LinearPath
 from .metrics import seasonal_scale
-from .model import ForecastModel, network_inputs
+from .model import models_of, network_inputs
 from .objective import Objective, Split, choose_linears
 from .plan import (
     WAVES_OF_FEW,
@@ -51,7 +51,7 @@ class Fit:
         self.machine = Machine(owner.torch_device(), owner.optimisation.precision)
         self.device, self.season = self.machine.device, data.schema.season
         typical = float(np.median(split.ends))
-        self.kept = kept_seasons(typical, self.season)
+        self.kept, self.chunking = kept_seasons(typical, self.season), chunking_for(self.season)
         self.scaling: Scaling = learn_scaling(data, split.train_ends, self.kept)
         self.frame: Frame = build_frame(data, self.scaling, owner.horizon, device=self.device)
 
@@ -62,14 +62,16 @@ class Fit:
         objective.calibrate(model)
         self._keep(model)
 
-    def prepared(self) -> tuple[Objective, ForecastModel]:
+    def prepared(self) -> tuple[Objective, nn.Module]:
         """What training minimises, and the model at its start; the owner holds it, too."""
         owner = self.owner
         alone, linear = choose_linears(self.frame, self.split)
         owner.plan_ = self._plan()
         architecture = self._architecture(alone, linear)
         path = LinearPath(linear.form, linear.weights)
-        model = architecture.build(owner.make_cell, path).to(self.device).use(owner.engine)
+        model = architecture.build(owner.make_cell, path).to(self.device)
+        for one in models_of(model):
+            one.use(owner.engine)
         if owner.initialisation is not None:
             initialise(model, owner.initialisation)
         crossed = CrossFitted(linear, self.split.train_ends, self.device)
@@ -119,7 +121,8 @@ class Fit:
             levels=check_levels(owner.quantiles),
             linear=linear.form,
             baseline=alone.form,
-            chunking=chunking_for(self.season),
+            chunking=self.chunking,
+            members=plan.members,
         )
 
     def _first(self, architecture: Architecture) -> int:
@@ -129,7 +132,7 @@ class Fit:
             reach = max(reach, architecture.linear.context)
         return int(max(0, min(reach, self.split.train_ends.min() - self.owner.horizon - 1)))
 
-    def _fitted(self, architecture: Architecture, model: ForecastModel, alone: LinearFit) -> Fitted:
+    def _fitted(self, architecture: Architecture, model: nn.Module, alone: LinearFit) -> Fitted:
         owner, data = self.owner, self.data
         feed_forward = LastValueNetwork(owner.horizon).to(self.device)
         feed_forward.fit(self.frame, self.split.train_ends, owner.seed)
@@ -144,7 +147,7 @@ class Fit:
             history=recent(data, architecture, self.scaling),
         )
 
-    def _job(self, objective: Objective, model: ForecastModel) -> Job:
+    def _job(self, objective: Objective, model: nn.Module) -> Job:
         owner, plan = self.owner, self.owner.plan_
         epochs = min(owner.epochs, plan.updates)
         settings = TrainingSettings(
@@ -169,5 +172,4 @@ class Fit:
         )
 
     def _keep(self, model: nn.Module) -> None:
-        assert isinstance(model, ForecastModel)
         self.owner.fitted_ = replace(self.owner.fitted_, model=model)

@@ -52,11 +52,12 @@ WHOLE = {
     "batch_size": 1,
     "seed": 0,
     "updates": 1,
+    "members": 1,
     "hidden_size": 1,
     "validation": 1,
     "min_length": 1,
 }
-OPTIONAL = ("updates", "hidden_size", "validation", "min_length")
+OPTIONAL = ("updates", "members", "hidden_size", "validation", "min_length")
 RANGES = {"dropout": 1, "learning_rate": math.inf, "weight_decay": math.inf}
 # Features that a cell reads which is made only to see whether it can start as asked.
 TRIAL_INPUTS = 3
@@ -85,6 +86,8 @@ class Forecaster(BaseEstimator):
             are drawn.
         hidden_size, dropout, learning_rate, weight_decay, updates: of network and training;
             None chooses by the amount of data.
+        members: networks that learn apart and whose forecasts are averaged; None chooses by the
+            amount of data: three where there are many series.
         epochs: validations during training.
         patience: epochs without a better validation after which training stops.
         batch_size: chunks of series a batch, for each process that trains.
@@ -125,6 +128,7 @@ class Forecaster(BaseEstimator):
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         updates: int | None = None,
+        members: int | None = None,
         epochs: int = 12,
         patience: int = 6,
         batch_size: int = 32,
@@ -146,6 +150,7 @@ class Forecaster(BaseEstimator):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.updates = updates
+        self.members = members
         self.epochs = epochs
         self.patience = patience
         self.batch_size = batch_size
@@ -173,7 +178,7 @@ class Forecaster(BaseEstimator):
         self.check_arguments()
         data = self.long_enough(as_series(data))
         self.findings_ = data.findings
-        self.split_ = self._split(data)
+        self.split_ = self.split_of(data)
         # The caller's random numbers go on as if nothing had happened.
         listener.started(self)
         with own_random_numbers(self.seed), few_threads(len(data) < MANY_SERIES):
@@ -265,7 +270,8 @@ class Forecaster(BaseEstimator):
     def engine_(self) -> tuple[str, str]:
         """The engine that unrolls the network's first layer, and why."""
         fitted = self._fitted()
-        cell, dilation = fitted.model.stack.cells[0], fitted.model.stack.dilations[0]
+        stack = fitted.members[0].stack
+        cell, dilation = stack.cells[0], stack.dilations[0]
         assert isinstance(cell, Cell)
         steps = max(1, fitted.architecture.chunking.steps // dilation)
         inputs = like_of(cell).new_zeros(1, steps, cell.input_size)
@@ -325,7 +331,7 @@ class Forecaster(BaseEstimator):
         data = self.long_enough(as_series(data))
         trial = Forecaster(**self.get_params(deep=False))
         with own_random_numbers(self.seed), few_threads(len(data) < MANY_SERIES):
-            objective, model = Fit(trial, data, self._split(data)).prepared()
+            objective, model = Fit(trial, data, self.split_of(data)).prepared()
             batches = objective.batches(self.batch_size, self.seed)
             return range_test(model, objective.loss, batches, updates, self.optimisation)
 
@@ -356,7 +362,8 @@ class Forecaster(BaseEstimator):
         )
         return SeriesSet(kept, data.schema, data.name, (*data.findings, said))
 
-    def _split(self, data: SeriesSet) -> Split:
+    def split_of(self, data: SeriesSet) -> Split:
+        """Where training and validation end in every series."""
         ends = np.array([series.n for series in data])
         held_out = self.validation or validation_steps(ends, self.horizon)
         # A short series keeps at least a season and a horizon to train on.

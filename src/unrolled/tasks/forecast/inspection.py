@@ -47,7 +47,8 @@ def subject(run: Path, forecaster: Forecaster) -> Subject:
     names = layer_names(fitted)
     strides = dict(zip(names, fitted.architecture.dilations, strict=False))
     found = examine(
-        fitted.model,
+        # Of several networks the first.
+        fitted.members[0],
         batch,
         lambda model, batch: loss_of(model, batch, frame),
         labels=_labels(batch, data, strides),
@@ -60,7 +61,7 @@ def subject(run: Path, forecaster: Forecaster) -> Subject:
     gain = describe_gain(fitted)
     return Subject(
         title=f"Inside {run.name}",
-        subtitle=f"{cell_name(forecaster)}, forecast of {schema.target}",
+        subtitle=f"{cell_name(forecaster)}, forecast of {schema.target}{_which(fitted)}",
         examination=found,
         batch=(
             f"{counted(len(batch.series), 'chunk')} of {batch.positions.shape[1]:,} "
@@ -75,6 +76,11 @@ def subject(run: Path, forecaster: Forecaster) -> Subject:
         remarks=[f"{gain[0].upper()}{gain[1:]}."] if gain else [],
         facts={"updates": describe_optimisation(forecaster.optimisation), "run": str(run)},
     )
+
+
+def _which(fitted: Fitted) -> str:
+    count = len(fitted.members)
+    return f"; the first of {count} networks whose forecasts are averaged" if count > 1 else ""
 
 
 def last_chunks(fitted: Fitted) -> Batch:
@@ -104,7 +110,7 @@ def last_chunks(fitted: Fitted) -> Batch:
 def loss_of(model: nn.Module, batch: Batch, frame: Frame) -> Total:
     """The loss of training, running free, on a batch."""
     assert isinstance(model, ForecastModel)
-    quantiles, i, t = batch_quantiles(model, model.linear, frame, batch)
+    (quantiles,), i, t = batch_quantiles(model, model.linear, frame, batch)
     truth, known = frame.targets(i, t.clamp(min=0))
     return quantile_loss(quantiles, model.levels, truth, known & (t >= 0)[:, None])
 

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from ...cells import Cell
 from ...nn import DilatedStack, Scheduled
+from ...nn.ensemble import members_of
 from ...nn.forcing import own_choices
 from ...training import Total
 from ...unroll import unroll
@@ -346,6 +347,13 @@ class ForecastModel(nn.Module):
         up = (high.cumsum(-1) * above).cummax(-1).values
         middle = middle[..., None]
         return torch.cat([middle - down, middle, middle + up], dim=-1)
+
+
+def models_of(model: nn.Module) -> list[ForecastModel]:
+    """The networks whose forecasts are averaged; mostly one."""
+    found = members_of(model)
+    assert all(isinstance(each, ForecastModel) for each in found)
+    return found  # pyright: ignore[reportReturnType]
 
 
 def quantile_loss(

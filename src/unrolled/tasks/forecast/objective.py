@@ -40,7 +40,7 @@ from .linear import (
     simplest_good,
 )
 from .metrics import Scored, mase, seasonal_scale
-from .model import ForecastModel, LinearForecast, candidates, quantile_loss
+from .model import ForecastModel, LinearForecast, candidates, models_of, quantile_loss
 from .windows import Windows, rolling
 
 SCORED_STEPS = 24
@@ -123,12 +123,12 @@ class Objective:
 
     def loss(self, model: nn.Module, batch: Batch, progress: float) -> Total:
         """Absolute error of the median plus pinball loss of the other quantiles."""
-        assert isinstance(model, ForecastModel)
-        forcing = forcing_at(self.forcing, progress) if model.feeds_back else "free"
-        ends = self.train_ends
+        first, ends = models_of(model)[0], self.train_ends
+        forcing = forcing_at(self.forcing, progress) if first.feeds_back else "free"
         quantiles, i, t = batch_quantiles(model, self.linear, self.frame, batch, forcing, ends)
         truth, known = self.frame.targets(i, t.clamp(min=0), ends)
-        return quantile_loss(quantiles, model.levels, truth, known & (t >= self.first)[:, None])
+        known = known & (t >= self.first)[:, None]
+        return Total.averaged([quantile_loss(q, first.levels, truth, known) for q in quantiles])
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training takes up."""
@@ -149,38 +149,39 @@ class Objective:
             also "teacher-forced loss", with the residual and the truth fed back, and
             "free-running gap", by how much the loss is above it where the model reads its own.
         """
-        assert isinstance(model, ForecastModel)
+        members = models_of(model)
         # Where both are equal, as before the first update, the residual is nothing.
         tried = {share: self._figures(model, share) for share in (0.0, 1.0)}
-        further = self._gap(model, tried[1.0]["loss"]) if model.feeds_back else {}
+        further = self._gap(model, tried[1.0]["loss"]) if members[0].feeds_back else {}
         best = min(tried, key=lambda share: tried[share]["decides"])
-        model.residual_share.fill_(best)
+        for one in members:
+            one.residual_share.fill_(best)
         return tried[best] | further
 
-    def _gap(self, model: ForecastModel, free: float) -> dict[str, float]:
+    def _gap(self, model: nn.Module, free: float) -> dict[str, float]:
         """The loss where the truth is fed back, and by how much that of free running is above."""
         forced = float(self._loss(model, *self._validation(model, "teacher")).mean)
         return {FORCED: forced, GAP: free - forced}
 
-    def _figures(self, model: ForecastModel, share: float) -> dict[str, float]:
-        model.residual_share.fill_(share)
+    def _figures(self, model: nn.Module, share: float) -> dict[str, float]:
+        members = models_of(model)
+        for one in members:
+            one.residual_share.fill_(share)
         quantiles, truth, known = self._validation(model)
         loss = float(self._loss(model, quantiles, truth, known).mean)
-        squared = float((truth - quantiles[..., model.median])[known].square().mean())
+        squared = float((truth - quantiles[..., members[0].median])[known].square().mean())
         self.at_first = self.at_first or (max(loss, TINY), max(squared, TINY))
         shares = loss / self.at_first[0], math.sqrt(squared / self.at_first[1])
         # A gain in the loss at the cost of the squared error is chance more often than not.
         decides = shares[0] if shares[1] <= 1 else max(shares)
         in_units = in_table_units(self.frame, self.windows, quantiles)
-        return {"loss": loss, "MASE": self._mase(in_units, model), "decides": decides}
+        return {"loss": loss, "MASE": self._mase(in_units, members[0]), "decides": decides}
 
     @staticmethod
-    def _loss(model: ForecastModel, quantiles: Tensor, truth: Tensor, known: Tensor) -> Total:
-        return quantile_loss(quantiles, model.levels, truth, known)
+    def _loss(model: nn.Module, quantiles: Tensor, truth: Tensor, known: Tensor) -> Total:
+        return quantile_loss(quantiles, models_of(model)[0].levels, truth, known)
 
-    def _validation(
-        self, model: ForecastModel, forcing: str = "free"
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _validation(self, model: nn.Module, forcing: str = "free") -> tuple[Tensor, Tensor, Tensor]:
         """Normalised quantiles [n, H, Q], truth and whether it is known [n, H]."""
         windows, frame = self.windows, self.frame
         quantiles = window_quantiles(model, self.linear, frame, windows, self.chunking, forcing)
@@ -191,7 +192,7 @@ class Objective:
         point = quantiles[..., model.median]
         return mase(Scored(self.truth, point, self.windows.series, self.scales))
 
-    def calibrate(self, model: ForecastModel) -> None:
+    def calibrate(self, model: nn.Module) -> None:
         """Stretch the distances between quantiles to fit the validation windows, in place.
 
         On training steps a model knows more than it will later, so its intervals are too
@@ -202,23 +203,26 @@ class Objective:
             Romano, Patterson and Candes, "Conformalized quantile regression", NeurIPS 2019.
         """
         quantiles, truth, known = self._validation(model)
-        middle = quantiles[..., model.median]
-        for k, level in enumerate(model.levels):
+        members = models_of(model)
+        middle = quantiles[..., members[0].median]
+        for k, level in enumerate(members[0].levels):
             distance = (quantiles[..., k] - middle).abs().clamp(min=1e-6)
             ratio = ((truth - middle) / distance)[known].cpu().numpy()
             if level == 0.5 or len(ratio) == 0:
                 continue
             needed = float(np.quantile(ratio if level > 0.5 else -ratio, max(level, 1 - level)))
             trust = len(self.windows) / (len(self.windows) + WINDOWS_OF_DOUBT)
-            model.stretch[k] = 1 + trust * (float(np.clip(needed, 0.2, 5)) - 1)
+            for one in members:
+                one.stretch[k] = 1 + trust * (float(np.clip(needed, 0.2, 5)) - 1)
 
-    def start_from_mix(self, model: ForecastModel, seed: int) -> None:
+    def start_from_mix(self, model: nn.Module, seed: int) -> None:
         """Set the model to the best fixed mix of its candidates on training steps, in place.
 
         The mix minimises the absolute error; the distances become the quantiles of what is left.
         """
-        simple, truth, known, volatility = self._drawn(model, seed)
-        logits = torch.zeros_like(model.mix, requires_grad=True)
+        members = models_of(model)
+        simple, truth, known, volatility = self._drawn(members[0], seed)
+        logits = torch.zeros_like(members[0].mix, requires_grad=True)
         optimiser = torch.optim.Adam([logits], RATE_OF_MIX)
         for _ in range(STEPS_OF_MIX):
             optimiser.zero_grad()
@@ -226,11 +230,13 @@ class Objective:
             ((errors.abs() * known).sum() / known.sum().clamp(min=1)).backward()
             optimiser.step()
         with torch.no_grad():
-            model.mix.copy_((logits - logits.amax(-1, keepdim=True)).clamp(min=LEAST_LOGIT))
-            left = truth - (torch.softmax(model.mix, -1) * simple).sum(-1)
+            mix = (logits - logits.amax(-1, keepdim=True)).clamp(min=LEAST_LOGIT)
+            left = truth - (torch.softmax(mix, -1) * simple).sum(-1)
             left = (left / volatility[:, None]).masked_fill(~known, torch.nan)
-            distances = _distances(left, model.levels)
-            model.distances.copy_(distances)
+            distances = _distances(left, members[0].levels)
+            for one in members:
+                one.mix.copy_(mix)
+                one.distances.copy_(distances)
 
     @torch.no_grad()
     def _drawn(self, model: ForecastModel, seed: int) -> tuple[Tensor, ...]:

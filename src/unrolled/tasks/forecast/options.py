@@ -69,6 +69,7 @@ class Modelling:
     learning_rate: Annotated[float | None, _option(f"At its peak. {BY_DATA}")] = None
     weight_decay: Annotated[float | None, _option(f"Of AdamW. {BY_DATA}")] = None
     updates: Annotated[int | None, _option(f"Of the weights, in all. {BY_DATA}")] = None
+    members: Annotated[int | None, _option(f"Networks that are averaged. {BY_DATA}")] = None
     epochs: Annotated[int, typer.Option(help="Validations during training.")] = 12
     patience: Annotated[int, typer.Option(help="Epochs without progress, then stop.")] = 6
     batch_size: Annotated[int, typer.Option(help="Pieces of series a batch.")] = 32

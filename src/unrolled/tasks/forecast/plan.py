@@ -7,9 +7,12 @@ long series) and AirPassengers (one short series), chosen on validation parts al
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from torch import nn
+
 from ...cells import Cell
 from ...data import SeriesSet
 from ...nn import DilatedStack
+from ...nn.ensemble import ensemble_of
 from .chunks import Chunking
 from .linear import LinearForm, LinearPath
 from .model import (
@@ -36,6 +39,7 @@ class Plan:
         dropout: of what the head reads; half as much between layers.
         learning_rate, weight_decay: of AdamW.
         updates: over the whole training.
+        members: networks whose forecasts are averaged.
     """
 
     hidden_size: int
@@ -43,9 +47,10 @@ class Plan:
     learning_rate: float
     weight_decay: float
     updates: int
+    members: int = 1
 
 
-MANY = Plan(64, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=1000)
+MANY = Plan(64, dropout=0.1, learning_rate=1e-2, weight_decay=0.0, updates=1000, members=3)
 FEW = Plan(8, dropout=0.3, learning_rate=4e-3, weight_decay=0.05, updates=300)
 # With few series the network's outputs are smooth over the horizon: so many cosines.
 WAVES_OF_FEW = 6
@@ -88,6 +93,7 @@ class Architecture:
         horizon, seasons, levels: as in `ForecastModel`.
         linear, baseline: forms of the linear path and of the linear baseline.
         chunking: how series are cut to be read.
+        members: networks whose forecasts are averaged.
     """
 
     cell: str
@@ -104,6 +110,7 @@ class Architecture:
     linear: LinearForm
     baseline: LinearForm
     chunking: Chunking
+    members: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it; `from_dict` is the inverse."""
@@ -120,8 +127,11 @@ class Architecture:
             **{**saved, **forms, **tuples, "chunking": Chunking(**saved["chunking"])}
         )
 
-    def build(self, make_cell: MakeCell, linear: LinearPath) -> ForecastModel:
-        """A model with fresh weights around a linear path."""
+    def build(self, make_cell: MakeCell, linear: LinearPath) -> nn.Module:
+        """A model with fresh weights around a linear path; or an ensemble of such."""
+        return ensemble_of(self.members, lambda: self._member(make_cell, linear))
+
+    def _member(self, make_cell: MakeCell, linear: LinearPath) -> ForecastModel:
         count = candidate_count(self.seasons)
         # One candidate needs no weight.
         outputs = len(self.levels) + (count if count > 1 else 0)

@@ -386,7 +386,7 @@ def _settings(forecaster: Forecaster, facts: Mapping[str, str]) -> list[tuple[st
 
 
 def _forcing(forecaster: Forecaster) -> str:
-    if not forecaster.fitted_.model.feeds_back:
+    if not forecaster.fitted_.members[0].feeds_back:
         return ""
     return f", forcing in training: {write_forcing(forecaster.chosen_forcing())}"
 

@@ -30,7 +30,7 @@ from .baselines import LastValueNetwork, LearnedBaselines
 from .fitted import Fitted
 from .forecaster import Forecaster
 from .linear import LinearForm, LinearPath
-from .model import MakeCell
+from .model import MakeCell, models_of
 from .plan import Architecture
 from .scaling import Scaling
 
@@ -125,18 +125,22 @@ def _fitted(forecaster: Forecaster, config: dict[str, Any], folder: Path) -> Fit
     schema = Schema.from_dict(config["schema"])
     architecture = Architecture.from_dict(config["architecture"])
     weights, device = read_tensors(folder / MODEL), forecaster.torch_device()
-    path = _linear_path(architecture.linear, weights, "model.linear.weights")
+    first = "model.members.0" if architecture.members > 1 else "model"
+    path = _linear_path(architecture.linear, weights, f"{first}.linear.weights")
     model = architecture.build(forecaster.make_cell, path)
     baseline = _linear_path(architecture.baseline, weights, "baselines.linear.weights")
     baselines = LearnedBaselines(baseline, LastValueNetwork(architecture.horizon))
     for name, module in {"model": model, "baselines": baselines}.items():
         _load(module, name, weights)
+    model.to(device).eval()
+    for one in models_of(model):
+        one.use(forecaster.engine)
     scales = config["seasonal_scales"]
     return Fitted(
         schema=schema,
         scaling=Scaling.from_dict(config["scaling"]),
         architecture=architecture,
-        model=model.to(device).eval().use(forecaster.engine),
+        model=model,
         baselines=baselines.to(device),
         seasonal_scales={n: np.nan if s is None else s for n, s in scales.items()},
         trained_until=config["trained_until"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ import typer
 
 from ...data.errors import DataError
 from ...data.systems import SystemData
-from ...files import write_text
+from ...files import csv_text, write_text
 from ...naming import counted
 from ..options import Run
 from ..runs import check_output
@@ -70,12 +68,8 @@ def predict(
 
 def table(data: SystemData, found: Sequence[np.ndarray], outputs: tuple[str, ...]) -> str:
     """Predictions as CSV: experiment, if there are several, row, and the outputs."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
     several = any(record.experiment for record in data)
-    writer.writerow(["experiment"] * several + ["row", *outputs])
-    writer.writerows(_lines(data, found, several))
-    return written.getvalue()
+    return csv_text(["experiment"] * several + ["row", *outputs], _lines(data, found, several))
 
 
 def _lines(

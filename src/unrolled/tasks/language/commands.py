@@ -40,6 +40,8 @@ from .results import MODEL, Evaluation
 from .saving import load_language_model, purpose
 from .tuning import SEARCHED
 
+# A name of a file has fewer letters in any system.
+LONGEST_NAME = 250
 Texts = Annotated[list[str], typer.Argument(help="Text files, or a folder of them.")]
 TEST = Annotated[float, typer.Option(help="Share of the text, its end, to test on; 0 for none.")]
 
@@ -137,6 +139,9 @@ def predict(
 ) -> None:
     """Write text that goes on from a prompt, as it comes."""
     sampling, model = Sampling(temperature, top_k, top_p), load_language_model(run)
+    if prompt and len(prompt) < LONGEST_NAME and Path(prompt).is_file():
+        told = f'{prompt} is a file, and its name is gone on from; for its text: "$(cat {prompt})"'
+        typer.echo(f"warning   {told}", err=True)
     coverage = model.fitted_.vocabulary.coverage(prompt)
     if finding := coverage.finding():
         typer.echo(f"{finding.kind:<9} {finding.text}", err=True)

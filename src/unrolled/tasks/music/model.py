@@ -108,6 +108,10 @@ class MusicModel(SupervisedEstimator):
         told = f"of the parts of {rolls.name}, test is taken; pieces of others: {{}}"
         return _with_finding(test, told, len(rolls) - len(test))
 
+    def seems_learned(self, data: Rolls) -> bool:
+        # Of a source with parts of its own only the test part is scored.
+        return super().seems_learned(data) and not data.parts
+
     def divide(self, data: Rolls) -> tuple[Rolls, Rolls]:
         """What is learned from, and what is held out to validate; the test part is neither."""
         kept = data

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from ..options import Run
-from ..supervised import TEST, SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..supervised import (
+    TEST,
+    SampleCommands,
+    check_table,
+    evaluate_and_tell,
+    tell_findings,
+    train_and_report,
+    write_table,
+)
 from ..training import Running
 from .demo import melodies
 from .model import SpeechRecogniser
@@ -36,12 +44,21 @@ def predict(
     run: Run,
     recordings: Annotated[str, typer.Argument(help="A recording, or a folder or zip of them.")],
     beam: Beam = None,
+    output: Annotated[
+        str, typer.Option(help="A .csv to write, instead of the terminal.", show_default=False)
+    ] = "",
 ) -> None:
     """Print what each recording is heard to say, and how probable that is."""
+    if output:
+        check_table(output, recordings)
     model = _opened(run, beam)
     data = model.read_unlabelled(recordings)
     tell_findings(finding for finding in data.findings if finding.kind != "found")
     found = model.predict(data)
+    if output:
+        rows = [[each.name, each.text, f"{each.probability:.6f}"] for each in found]
+        write_table(output, ["recording", "text", "probability"], rows, "recording")
+        return
     width = max(len(each.name) for each in found)
     for each in found:
         typer.echo(f"{each.name:<{width}}  {each.probability:6.4f}  {each.text}".rstrip())

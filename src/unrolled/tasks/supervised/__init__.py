@@ -12,9 +12,11 @@ console.py, report.py, card.py, inspection.py   what people read
 
 from .commands import (
     SampleCommands,
+    check_table,
     evaluate_and_tell,
     tell_findings,
     train_and_report,
+    write_table,
 )
 from .model import SupervisedEstimator
 from .parts import TEST, VALIDATION, Test, Testing
@@ -40,7 +42,9 @@ __all__ = [
     "SupervisedEstimator",
     "Test",
     "Testing",
+    "check_table",
     "evaluate_and_tell",
     "tell_findings",
     "train_and_report",
+    "write_table",
 ]

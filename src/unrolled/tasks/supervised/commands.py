@@ -9,7 +9,7 @@ it is evaluated is its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,13 @@ from typing import Annotated, Any
 
 import typer
 
+from ...data.series import Finding
+from ...files import csv_text, write_text
 from ...naming import counted
 from ...training.machine import started_processes
 from ..console import Console, TrainingLog
 from ..inspection import Subject
-from ..options import takes
+from ..options import as_options, takes
 from ..running import (
     check_running,
     command,
@@ -30,6 +32,7 @@ from ..running import (
     train_in_run_folder,
     write_results,
 )
+from ..runs import check_output
 from ..space import Range
 from ..training import Optimising, Running
 from ..trials import Searched, check_searching, search_and_tell
@@ -221,6 +224,9 @@ def evaluate_and_tell(model: SupervisedEstimator, data: Any) -> Evaluation:
     console.line("data", data.summary())
     found = model.evaluate(data)
     tell_findings((*data.findings, *found.findings))
+    if model.seems_learned(data):
+        told = "what was learned from is scored, too; the report has the scores of the test part"
+        tell_findings([Finding("warning", f"{data.name} is the name of the training data: {told}")])
     console.line("scores", found.verdict(), style="" if found.beats else "red")
     show_scores(console, found)
     return found
@@ -249,7 +255,26 @@ def check_and_tell(model: SupervisedEstimator, data: Any) -> tuple[Any, Any, Any
     return coding, learned, plan
 
 
+def check_table(output: str, source: str) -> None:
+    """Raise what stands against a table of predictions there, before anything is computed.
+
+    Raises:
+        ValueError: the name does not end in .csv, or it is that of the input.
+    """
+    if not output.lower().endswith(".csv"):
+        raise ValueError(f"--output must end in .csv, got {output}")
+    check_output(output, source)
+
+
+def write_table(
+    output: str, header: Sequence[str], rows: Sequence[Sequence[object]], unit: str
+) -> None:
+    """Write predictions as CSV, and say how many."""
+    write_text(Path(output), csv_text(header, rows))
+    typer.echo(f"{output}: {counted(len(rows), unit)}")
+
+
 def tell_findings(findings: Iterable[Any]) -> None:
     """Findings on standard error, so that what is predicted can be piped."""
     for finding in findings:
-        typer.echo(f"{finding.kind:<9} {finding.text}", err=True)
+        typer.echo(f"{finding.kind:<9} {as_options(finding.text)}", err=True)

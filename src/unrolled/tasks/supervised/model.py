@@ -278,6 +278,10 @@ class SupervisedEstimator(Estimator):
             return self.read_like(data, self.fitted_.reading)
         return self.read(data, y)
 
+    def seems_learned(self, data: Any) -> bool:
+        """Whether data to evaluate on are called as those that were learned from."""
+        return data.name == self.fitted_.data
+
     def each_batch(
         self, network: nn.Module, encoded: Any, size: int | None = None
     ) -> Iterator[tuple[Batch, Tensor]]:

@@ -97,9 +97,11 @@ class Evaluation:
         best, metric = self.best_baseline, self.decisive
         if best is None:
             return told
-        word = "better" if self.beats else "no better"
-        value = metric.show(self.scores[best][metric.key])
-        return f"{told}; {word} than the best baseline ({best}, {value})"
+        own, value = (metric.show(self.scores[name][metric.key]) for name in (MODEL, best))
+        word = "better than" if self.beats else "no better than"
+        # A gain that the digits do not show is none.
+        word = "as good as" if own == value else word
+        return f"{told}; {word} the best baseline ({best}, {value})"
 
     def __repr__(self) -> str:
         return f"Evaluation({self.verdict()})"
