@@ -51,7 +51,7 @@ ROWS = {
         3,
     ),
     "shakespeare-long": Row(
-        "language {data}/tinyshakespeare/input.txt --passes 40",
+        "language {data}/tinyshakespeare/input.txt --passes 18",
         {"nats per token": "<= 1.44", "bits per character": ""},
         20,
     ),

@@ -37,6 +37,12 @@ PANELS = {
 }
 
 
+# hidden_size=4, unique=True, text=...
+_ARGUMENT = re.compile(
+    r"(?<![\w-])(?P<name>[a-z]+(?:_[a-z]+)*)=(?P<value>True|False|\.\.\.|\d[\d,.]*\b)"
+)
+
+
 def as_options(text: str, typed: Sequence[str] = ()) -> str:
     """Text in which arguments of Python are the options of the command line.
 
@@ -49,9 +55,7 @@ def as_options(text: str, typed: Sequence[str] = ()) -> str:
         plain = {"True": f"--{name}", "False": f"--no-{name}"}
         return plain.get(value, f"--{name} {value}")
 
-    text = re.sub(
-        r"(?<![\w-])(?P<name>[a-z]+(?:_[a-z]+)*)=(?P<value>True|False|\.\.\.|\d[\d,.]*\b)", option, text
-    )
+    text = _ARGUMENT.sub(option, text)
     for flag in {each.partition("=")[0] for each in typed if each.startswith("--")}:
         name = re.escape(flag[2:].replace("-", "_"))
         text = re.sub(rf"(?<![\w-]){name}(?= must\b)", flag, text)
