@@ -281,9 +281,13 @@ def test_encodings(written) -> None:
     both = read_tagged(written(text.encode() + "raíces N\n".encode("cp1252")))
     assert both.words == (("Café", "naïve", "raíces"),)
     assert _count(both, "1 byte not in UTF-8") == 1
-    for data in (text.encode("utf-16"), b"PK\3\4\0\0"):
-        with pytest.raises(DataError, match="is not text in UTF-8"):
-            read_tagged(written(data))
+    with pytest.raises(DataError, match="is not text in UTF-8"):
+        read_tagged(written(b"PK\3\4\0\0"))
+    wide = read_tagged(written(text.encode("utf-16")))
+    assert wide.words == (("Café", "naïve"),)
+    assert len(_texts(wide, "found")) > 0
+    with pytest.raises(DataError, match="is not text in utf-16"):
+        read_tagged(written(text.encode("utf-16")[:-1]))
 
 
 def test_one_sentence_of_thousands_of_words(written) -> None:

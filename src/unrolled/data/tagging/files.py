@@ -1,5 +1,6 @@
 """Which files are read, and their text and format."""
 
+import codecs
 import re
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def files_at(path: Path, findings: list[Finding]) -> list[Path]:
 
 
 def decoded(path: Path, encoding: str | None, found: Sentences) -> str:
-    """The text of a file; bytes that are not UTF-8 are read as Windows-1252 (cp1252).
+    """The text of a file: UTF-8, or UTF-16 with its mark; other bytes as Windows-1252 (cp1252).
 
     Raises:
         DataError: it cannot be read, or not as text in its encoding, or is empty.
@@ -38,7 +39,10 @@ def decoded(path: Path, encoding: str | None, found: Sentences) -> str:
     data = _bytes_of(path)
     if encoding is not None:
         text = _decoded_as(encoding, data, path)
-    elif data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = _decoded_as("utf-16", data, path)
+        found.note("found", f"{path.name} is UTF-16")
+    elif b"\0" in data:
         raise DataError(
             f"{path} is not text in UTF-8; save it as text in UTF-8, or give its encoding"
         )

@@ -54,7 +54,10 @@ def held_out(data: Any, asked: str, name: str, read: Callable[[str], Any]) -> tu
     if share is not None:
         if not 0 < share < 1:
             raise ValueError(f"--{name} must be a share below 1, a path or a pattern, got {asked}")
-        return data.split(share, seed=SPLIT_SEED)
+        try:
+            return data.split(share, seed=SPLIT_SEED)
+        except DataError as problem:
+            raise DataError(f"--{name} {asked}: {problem}") from None
     if Path(asked).exists():
         return data, read(asked)
     if any(c in asked for c in "*?["):
