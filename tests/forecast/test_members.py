@@ -6,10 +6,9 @@ import pytest
 import torch
 
 import unrolled as ur
-from unrolled.nn.ensemble import Ensemble, ensemble_of, members_of
+from unrolled.nn.ensemble import Ensemble
 from unrolled.tasks.forecast import Forecaster
 from unrolled.tasks.forecast.plan import MANY, plan_for
-from unrolled.training.losses import Total
 
 
 def table(series: int = 3, steps: int = 240):
@@ -64,14 +63,7 @@ def test_a_saved_ensemble_forecasts_the_same(fitted, tmp_path) -> None:
     np.testing.assert_allclose(opened.predict().quantiles, fitted.predict().quantiles, rtol=1e-6)
 
 
-def test_networks_learn_apart(fitted) -> None:
-    """The gradient of the mean of two losses is for each network half of its own."""
-    one, other = (torch.nn.Linear(3, 1) for _ in range(2))
-    x, count = torch.randn(5, 3), torch.tensor(5)
-    losses = [Total(net(x).square().sum(), count) for net in (one, other)]
-    (own,) = torch.autograd.grad(losses[0].mean, one.weight, retain_graph=True)
-    Total.averaged(losses).mean.backward()
-    torch.testing.assert_close(one.weight.grad, own / 2)
+def test_networks_start_apart(fitted) -> None:
     one, other = (next(member.stack.parameters()) for member in fitted.fitted_.members)
     assert not torch.equal(one, other)
 
@@ -82,7 +74,3 @@ def test_how_many_there_are(fitted) -> None:
     assert plan_for(table()).members == 1
     with pytest.raises(ValueError, match="members must be a whole number from 1 up, got 0"):
         Forecaster(members=0).fit(table())
-    single = ensemble_of(1, lambda: torch.nn.Linear(2, 2))
-    assert members_of(single) == [single]
-    with pytest.raises(ValueError, match="members must hold at least one network"):
-        Ensemble([])

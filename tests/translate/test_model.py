@@ -13,10 +13,15 @@ from tests.translate.conftest import SMALL, spelling, spoken
 import unrolled as ur
 from unrolled.cells import GRU
 from unrolled.data import DataError
+from unrolled.nn.ensemble import members_of
 from unrolled.tasks.edits import error_rate
 from unrolled.tasks.runs import RunError
 from unrolled.tasks.supervised import MODEL
+from unrolled.tasks.supervised.console import describe_network
+from unrolled.tasks.supervised.inspection import subject
 from unrolled.tasks.translate import Translator, pairs_of
+from unrolled.tasks.translate.numerals import numerals
+from unrolled.tasks.translate.plan import plan_for
 from unrolled.tasks.translate.results import by_length, worst_table
 
 NEW = ["eeab", "dcba", "abac", "bbbbc", "abab"]
@@ -265,3 +270,22 @@ def test_scores_by_length_are_those_of_their_sources(fitted: Translator) -> None
     written = fitted.write(list(data.references)[:5])
     assert by_length("symbols", written, [["A"]] * 5) is None
     assert worst_table("subwords", written, [[each.text] for each in written]) is None
+
+
+def test_several_networks_write_as_one(tmp_path) -> None:
+    model = Translator(hidden_size=12, embedding_size=6, epochs=1, members=2, engine="eager")
+    model.fit(numerals(60))
+    assert len(members_of(model.fitted_.network)) == 2
+    written = model.write(["36,512", "7"], weights=True)
+    assert written[0].weights is not None
+    opened = ur.load(model.save(tmp_path / "run"))
+    assert [w.text for w in opened.write(["36,512", "7"])] == [w.text for w in written]
+    assert describe_network(model).startswith("2 times lstm 1x12, ")
+    inside = subject(tmp_path / "run", model)
+    assert inside.subtitle.endswith("; the first of 2 networks")
+
+
+def test_many_short_pairs_are_learned_by_two_networks() -> None:
+    coding = Translator().learn_coding(spelling())
+    few, many = (plan_for(coding, pairs) for pairs in (49_999, 116_000))
+    assert (few.members, many.members, many.epochs) == (1, 2, 9)

@@ -26,7 +26,6 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -40,10 +39,11 @@ from .decoded import Decoded
 from .forcing import Plan, Scheduled, checked_forcing, choice, own_choices
 from .readout import TiedReadout, place_of
 from .recurrent import Make, Recurrent, share
-from .search import Hypotheses, Step, beam, evaluating, greedy
+from .search import Hypotheses, evaluating
 from .stack import State
 from .stepwise import StepByStep
 from .tokens import check_token, checked_tokens, embedding_of
+from .writing import Writing
 
 # The states of the layers, and what is fed to the next step, [N, fed_size].
 Carry = tuple[tuple[State, ...], Tensor]
@@ -221,11 +221,7 @@ class Decoder(nn.Module):
         `forward`; `nn.search.greedy` describes the result.
         """
         with evaluating(self):
-            step, start, carry, seen = self._searched(memory, state, memory_lengths)
-            found = greedy(
-                step, start, carry, end=self.end, max_steps=max_steps, padding=self.padding
-            )
-        return replace(found, weights=found.recall(seen)) if seen else found
+            return self.writing(memory, state, memory_lengths).greedy(max_steps)
 
     @torch.no_grad()
     def beam(
@@ -245,12 +241,29 @@ class Decoder(nn.Module):
         `forward` and of `nn.search.beam`, which describes the result.
         """
         with evaluating(self):
-            step, start, carry, seen = self._searched(memory, state, memory_lengths)
-            found = beam(
-                step, start, carry, end=self.end, beam_size=beam_size, max_steps=max_steps,
-                length_penalty=length_penalty, n_best=n_best, padding=self.padding,
+            return self.writing(memory, state, memory_lengths).beam(
+                beam_size=beam_size, length_penalty=length_penalty, max_steps=max_steps,
+                n_best=n_best,
             )  # fmt: skip
-        return replace(found, weights=found.recall(seen)) if seen else found
+
+    def writing(
+        self, memory: Tensor | None = None, state: Any = None, lengths: Lengths = None
+    ) -> Writing:
+        """Be about to write, in the mode that the decoder is in; `lengths` are the memory's."""
+        remembered, batch = self._remember(memory, lengths), self._batch_of(memory, state)
+        weight = self.embedding.weight
+        layers = StepByStep(self.recurrent, weight.new_zeros(batch, 1, 0))
+        seen: list[Tensor] = []
+
+        def step(tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+            carry, output, weights = self._step(tokens, carry, remembered, layers, 0)
+            if weights is not None:
+                seen.append(weights)
+            return torch.log_softmax(self._logits(output), dim=-1), carry
+
+        start = torch.full((batch,), self.start, device=weight.device)
+        carry = self._begin(layers, state, batch)
+        return Writing(step, start, carry, self.end, self.padding, seen)
 
     def _remember(self, memory: Tensor | None, lengths: Lengths) -> Memory | None:
         if self.attention is None:
@@ -335,24 +348,6 @@ class Decoder(nn.Module):
             output = attention.output(output, context, embedded)
             fed = output if attention.input_feeding else fed
         return (states, fed), output, weights
-
-    def _searched(
-        self, memory: Tensor | None, state: Any, lengths: Lengths
-    ) -> tuple[Step, Tensor, Carry, list[Tensor]]:
-        """A step for a search, the tokens and what it starts from, and the weights it will see."""
-        remembered, batch = self._remember(memory, lengths), self._batch_of(memory, state)
-        weight = self.embedding.weight
-        layers = StepByStep(self.recurrent, weight.new_zeros(batch, 1, 0))
-        seen: list[Tensor] = []
-
-        def step(tokens: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
-            carry, output, weights = self._step(tokens, carry, remembered, layers, 0)
-            if weights is not None:
-                seen.append(weights)
-            return torch.log_softmax(self._logits(output), dim=-1), carry
-
-        start = torch.full((batch,), self.start, device=weight.device)
-        return step, start, self._begin(layers, state, batch), seen
 
     def _decoded(
         self, logits: Tensor, weights: Tensor | None, final: Any, lengths: Tensor | None

@@ -36,10 +36,10 @@ from .decoded import Decoded
 from .decoder import Decoder
 from .forcing import Scheduled
 from .recurrent import Make, Recurrent, share
-from .search import Hypotheses, evaluating
 from .stack import State
 from .states import StateForm
 from .tokens import checked_tokens, embedding_of
+from .writing import Writer, Writing
 
 ACTIVATIONS = {"tanh": torch.tanh, "identity": nn.Identity()}
 
@@ -221,7 +221,7 @@ class Bridge(nn.Module):
         return f"activation={self.activation!r}"
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Writer):
     """An encoder, a decoder, and a bridge between their states.
 
         model = ur.nn.EncoderDecoder.of_tokens(1000, 800, 256, attention="bahdanau")
@@ -332,39 +332,9 @@ class EncoderDecoder(nn.Module):
             lengths=target_lengths, forcing=forcing, steps=steps,
         )  # fmt: skip
 
-    @torch.no_grad()
-    def greedy(
-        self, source: Tensor, source_lengths: Lengths = None, *, max_steps: int = 100
-    ) -> Hypotheses:
-        """The likeliest token at every step; see `Decoder.greedy`."""
-        with evaluating(self):
-            read = self.encoder(source, source_lengths)
-            return self.decoder.greedy(
-                read.memory,
-                self.bridge(read.final),
-                memory_lengths=read.lengths,
-                max_steps=max_steps,
-            )
-
-    @torch.no_grad()
-    def beam(
-        self,
-        source: Tensor,
-        source_lengths: Lengths = None,
-        *,
-        beam_size: int = 5,
-        length_penalty: float = 0.6,
-        max_steps: int = 100,
-        n_best: int = 1,
-    ) -> Hypotheses:
-        """The most probable sequences that a beam finds; see `Decoder.beam`."""
-        with evaluating(self):
-            read = self.encoder(source, source_lengths)
-            return self.decoder.beam(
-                read.memory, self.bridge(read.final), memory_lengths=read.lengths,
-                beam_size=beam_size, length_penalty=length_penalty, max_steps=max_steps,
-                n_best=n_best,
-            )  # fmt: skip
+    def writing(self, source: Tensor, source_lengths: Lengths = None) -> Writing:
+        read = self.encoder(source, source_lengths)
+        return self.decoder.writing(read.memory, self.bridge(read.final), read.lengths)
 
 
 def _form_of(recurrent: Recurrent) -> StateForm:

@@ -16,11 +16,8 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from torch import nn
-
-M = TypeVar("M", bound=nn.Module)
 
 
 class Ensemble(nn.Module):
@@ -37,9 +34,11 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
 
-def ensemble_of(count: int, build: Callable[[], nn.Module]) -> nn.Module:
+def ensemble_of(
+    count: int, build: Callable[[], nn.Module], kind: type[Ensemble] = Ensemble
+) -> nn.Module:
     """As many networks as wanted, each with weights of its own; of one there is only it."""
-    return build() if count == 1 else Ensemble([build() for _ in range(count)])
+    return build() if count == 1 else kind([build() for _ in range(count)])
 
 
 def members_of(network: nn.Module) -> list[nn.Module]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...naming import counted
+from ...nn.ensemble import members_of
 from ..console import Column, Console, TrainingLog
 from ..runs import METRICS, read_json
 from .model import SupervisedEstimator
@@ -81,7 +82,10 @@ def describe_network(learner: SupervisedEstimator) -> str:
     """`lstm 2x128, 574,218 parameters`."""
     plan = learner.fitted_.plan
     size = sum(p.numel() for p in learner.fitted_.network.parameters())
-    return f"{learner.cell_name} {plan.num_layers}x{plan.hidden_size}, {size:,} parameters"
+    members = len(members_of(learner.fitted_.network))
+    several = f"{members} times " if members > 1 else ""
+    shape = f"{plan.num_layers}x{plan.hidden_size}"
+    return f"{several}{learner.cell_name} {shape}, {size:,} parameters"
 
 
 def describe_run(run: Path, learner: SupervisedEstimator) -> Iterator[tuple[str, str]]:

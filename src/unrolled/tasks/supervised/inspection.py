@@ -11,6 +11,7 @@ from torch import nn
 from ...dynamics.examination import Context, examine
 from ...naming import counted
 from ...nn import cells_of
+from ...nn.ensemble import members_of
 from ..inspection import Example, Subject
 from ..running import log_of
 from ..training import describe_optimisation
@@ -30,30 +31,33 @@ def subject(run: Path, model: SupervisedEstimator) -> Subject:
     fitted = model.fitted_
     device = next(fitted.network.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in fitted.examples.items()}
-    names = layer_names(model, fitted.network)
-    aside = set(model.aside(fitted.network))
+    # Of several networks that predict together, the first.
+    network, *others = members_of(fitted.network)
+    told = f"; the first of {1 + len(others)} networks" if others else ""
+    names = layer_names(model, network)
+    aside = set(model.aside(network))
     labels = model.step_labels(fitted.coding, batch)
     count, steps = len(next(iter(batch.values()))), _steps(batch)
     found = examine(
-        fitted.network,
+        network,
         batch,
         lambda network, batch: model.loss(network, batch, 1.0),
         labels={} if labels is None else {n: labels for n in names if n not in aside},
-        strides=model.strides(fitted.network),
+        strides=model.strides(network),
         context=Context(steps, unit=model.step_unit),
         names=names,
         decoders=aside,
     )
     layers = [layer.name for layer in found.layers]
-    first, *others = sorted(layers, key=lambda name: name in aside)
+    first, *rest = sorted(layers, key=lambda name: name in aside)
     drawn = [Example(first, row, f"sample {row + 1}") for row in range(min(DRAWN, count))]
     return Subject(
         title=f"Inside {run.name}",
-        subtitle=f"{describe_network(model)}, {model.task} on {fitted.data}",
+        subtitle=f"{describe_network(model)}, {model.task} on {fitted.data}{told}",
         examination=found,
         batch=f"{counted(count, model.unit)} that were held out of training, of up to "
         f"{steps:,} {model.step_unit}",
-        examples=[*drawn, *(Example(name, 0, "sample 1") for name in others)],
+        examples=[*drawn, *(Example(name, 0, "sample 1") for name in rest)],
         log=log_of(run),
         loss=model.loss_name,
         start=model.describe_start(),

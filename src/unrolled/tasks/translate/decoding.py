@@ -16,8 +16,8 @@ import torch
 from ...data.reading.notes import Notes
 from ...data.series import Finding
 from ...data.vocabulary import Coverage, Vocabulary, pad
-from ...nn import EncoderDecoder
 from ...nn.search import Hypotheses
+from ...nn.writing import Writer
 from ..batching import in_order
 from .coding import Coding
 
@@ -79,9 +79,7 @@ class Search:
     length_penalty: float = 0.6
     weights: bool = False
 
-    def __call__(
-        self, network: EncoderDecoder, coding: Coding, texts: Sequence[str]
-    ) -> list[Written]:
+    def __call__(self, network: Writer, coding: Coding, texts: Sequence[str]) -> list[Written]:
         """What is written for texts, in their order; nothing for one without content."""
         ids = [coding.source.encode(text.strip()) for text in texts]
         found = [Written(text, "") for text in texts]
@@ -103,9 +101,7 @@ class Search:
         batches, _ = in_order(lengths, min(max(size, 1), MOST_SOURCES))
         return [batch.indices.tolist() for batch in batches]
 
-    def _found(
-        self, network: EncoderDecoder, coding: Coding, ids: Sequence[np.ndarray]
-    ) -> Hypotheses:
+    def _found(self, network: Writer, coding: Coding, ids: Sequence[np.ndarray]) -> Hypotheses:
         device = next(network.parameters()).device
         source = torch.from_numpy(pad(ids).ids).to(device)
         lengths = torch.tensor([len(each) for each in ids], device=device)

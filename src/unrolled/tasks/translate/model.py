@@ -22,8 +22,8 @@ from ...data.pairs import Pair, Pairs, read_pairs
 from ...data.series import Finding
 from ...data.vocabulary import KINDS
 from ...naming import counted
-from ...nn import EncoderDecoder
 from ...nn.forcing import forcing_at, parse_forcing
+from ...nn.writing import Writer
 from ...training import Machine, Optimisation, Total
 from ..arguments import argument
 from ..batching import Bucketed
@@ -63,6 +63,7 @@ class Translator(SupervisedEstimator):
         bidirectional: whether the encoder reads both ways.
         tied: whether the target's embedding reads out as well.
         smoothing: share of the target's probability that is spread over all tokens.
+        members: networks that learn apart and whose probabilities are averaged.
         forcing: what the decoder reads in training, as `nn.forcing.parse_forcing` takes it.
         beam: of evaluations and translations; 1 takes the likeliest token at every step.
         further: those of `SupervisedEstimator`; hidden_size is that of the decoder, and of both
@@ -101,6 +102,7 @@ class Translator(SupervisedEstimator):
     bidirectional: bool = argument(True, "Read the source both ways.")
     tied: bool | None = argument(None, "Read out by the target's embedding. Default by data.")
     smoothing: float | None = argument(None, "Of the labels. Default by data.", below=1.0)
+    members: int | None = argument(None, "Networks that are averaged. Default by data.", whole=1)
     forcing: str = argument("teacher", "What the decoder reads: teacher, free, scheduled.")
     beam: int = argument(5, "Beginnings kept when it writes; 1 is greedy.", whole=1)
 
@@ -158,7 +160,7 @@ class Translator(SupervisedEstimator):
     def plan_for(self, coding: Coding, learned: Pairs) -> Plan:
         return plan_for(coding, len(learned))
 
-    def build(self, coding: Coding, plan: Plan) -> EncoderDecoder:
+    def build(self, coding: Coding, plan: Plan) -> Writer:
         return build(
             coding,
             plan,

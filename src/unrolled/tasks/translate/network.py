@@ -25,10 +25,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...nn import Decoder, Encoder, EncoderDecoder, LuongAttention, Scheduled
+from ...nn.ensemble import ensemble_of, members_of
+from ...nn.writing import Writer, WritingEnsemble
 from ...training import Total
 from .coding import PADDING_ID, Coding
 from .plan import Plan
@@ -44,14 +46,24 @@ def build(
     attention: str = "luong",
     bidirectional: bool = True,
     engine: str = "auto",
-) -> EncoderDecoder:
-    """The network, its weights drawn.
+) -> Writer:
+    """The network, or several whose probabilities are averaged, their weights drawn.
 
     Arguments:
         cell: a name, or what makes a cell of an input and a hidden size.
         attention: one of `ATTENTIONS`.
         bidirectional: whether the encoder reads both ways, each with half of the hidden size.
     """
+
+    def one() -> EncoderDecoder:
+        return _one(coding, plan, cell, attention, bidirectional, engine)
+
+    return ensemble_of(plan.members, one, WritingEnsemble)  # pyright: ignore[reportReturnType]
+
+
+def _one(
+    coding: Coding, plan: Plan, cell: Any, attention: str, bidirectional: bool, engine: str
+) -> EncoderDecoder:
     shape: dict[str, Any] = {
         "embedding_size": plan.embedding_size,
         "cell": cell,
@@ -81,12 +93,21 @@ def build(
 
 
 def loss_of(
-    network: EncoderDecoder,
+    network: nn.Module,
     batch: dict[str, Tensor],
     smoothing: float = 0.0,
     forcing: str | Scheduled = "teacher",
 ) -> Total:
-    """The loss of a batch, summed over the tokens of its targets, and how many these are."""
+    """The loss of a batch, summed over the tokens of its targets, and how many these are.
+
+    Of several networks it is the mean of theirs.
+    """
+    return Total.averaged([_loss(one, batch, smoothing, forcing) for one in members_of(network)])
+
+
+def _loss(
+    network: nn.Module, batch: dict[str, Tensor], smoothing: float, forcing: str | Scheduled
+) -> Total:
     targets, lengths = batch["target"], batch["target_lengths"]
     found = network(
         batch["source"],
