@@ -166,9 +166,11 @@ def _lowest(metric: str, values: np.ndarray) -> list[int]:
 def _what(forecaster: Forecaster, command: str) -> str:
     fitted, architecture = forecaster.fitted_, forecaster.fitted_.architecture
     levels = ", ".join(quantile_name(level) for level in architecture.levels)
+    count = len(fitted.members)
+    several = f"The mean of {count} recurrent networks" if count > 1 else "A recurrent network"
     text = (
-        f"A recurrent network ({cell_name(forecaster)}, {len(architecture.dilations)} layers of "
-        f"{architecture.hidden_size}, {forecaster.parameters_:,} parameters) over simple "
+        f"{several} ({cell_name(forecaster)}, {len(architecture.dilations)} layers of "
+        f"{architecture.hidden_size}, {forecaster.parameters_:,} parameters in all) over simple "
         f"forecasts. It gives the quantiles {levels} of {_code(fitted.schema.target)} for the "
         f"next {fitted.schema.frequency.amount(fitted.horizon)}. "
         f"Made with unrolled {__version__}, seed {forecaster.seed}, by"
