@@ -127,7 +127,7 @@ def test_unknown_words_are_said(fitted):
         ({"attention": "dot"}, "attention is 'dot'; choose from bahdanau, luong, none"),
         ({"shift": 0.5}, "shift must lie between 0 and 0.5, got 0.5"),
         ({"beam": 0}, "beam must be a whole number from 1 up, got 0"),
-        ({"smoothing": 1.0}, "smoothing must lie between 0 and 1.0"),
+        ({"smoothing": 1.0}, "smoothing must lie between 0 and 1"),
         ({"least": 1000}, "no token is seen least=1,000 times"),
     ],
 )

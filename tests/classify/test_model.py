@@ -195,7 +195,7 @@ def test_what_is_guessed_is_said() -> None:
         ({"pooling": "sum"}, "pooling is 'sum'"),
         ({"class_weights": "even"}, "class_weights is 'even'"),
         ({"positive": "Spam"}, "positive is 'Spam'; did you mean 'spam'?"),
-        ({"label_smoothing": 1.0}, "label_smoothing must lie between 0 and 1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing must lie between 0 and 1"),
         ({"longest": 0}, "longest must be a whole number from 1 up"),
         ({"warp": -1.0}, "warp must lie between 0"),
         ({"cell": "lstn"}, "lstm"),

@@ -241,7 +241,7 @@ def test_data_of_other_keys(fitted: MusicModel) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"input_dropout": 1.0}, "input_dropout must lie between 0 and 1.0"),
+        ({"input_dropout": 1.0}, "input_dropout must lie between 0 and 1"),
         ({"steps": 0}, "steps must be a whole number from 1 up"),
         ({"transpose": -1}, "transpose must be a whole number from 0 up"),
         ({"transpose": 2}, "transpose moves notes, but these keys are none"),

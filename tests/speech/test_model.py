@@ -312,7 +312,7 @@ def test_what_is_worst_comes_first(of_classes) -> None:
         ({"bands": 0}, "bands must be a whole number from 1 up, got 0"),
         ({"bands": 400}, "bands=400 is too many"),
         ({"augmentation": -1}, "augmentation must lie between 0 and inf, got -1"),
-        ({"label_smoothing": 1.0}, "label_smoothing must lie between 0 and 1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing must lie between 0 and 1"),
         ({"beam": -1}, "beam must be a whole number from 0 up, got -1"),
         ({"cell": "lstn"}, "lstm"),
     ],

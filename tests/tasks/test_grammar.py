@@ -46,7 +46,7 @@ def test_no_task_is_imported_before_it_is_asked_for() -> None:
         ("4 again (unique=True drops them)", [], "4 again (--unique drops them)"),
         ("accents=False", [], "--no-accents"),
         ("choose one, text=...", [], "choose one, --text ..."),
-        ("seen least=1,000 times", [], "seen --least 1,000 times"),
+        ("search dropout=0.1,0.5", [], "search dropout=0.1,0.5"),
         ("hidden_size must be 1", ["--hidden-size", "0"], "--hidden-size must be 1"),
         ("hidden_size must be 1", ["--hidden-size=0"], "--hidden-size must be 1"),
         ("hidden_size must be 1", [], "hidden_size must be 1"),

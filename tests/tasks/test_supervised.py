@@ -94,7 +94,7 @@ def test_arguments_are_those_of_scikit_learn() -> None:
     ("given", "message"),
     [
         ({"hidden_size": 0}, "hidden_size must be a whole number from 1 up, got 0"),
-        ({"dropout": 1.0}, "dropout must lie between 0 and 1.0, got 1.0"),
+        ({"dropout": 1.0}, "dropout must lie between 0 and 1, got 1.0"),
         ({"width": "a"}, "width must be a whole number from 1 up"),
         ({"engine": "warp"}, "engine is 'warp'; choose from"),
         ({"cell": "lstn"}, "lstm"),

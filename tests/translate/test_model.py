@@ -144,7 +144,7 @@ def test_arguments_are_those_of_scikit_learn() -> None:
         ({"attention": "lung"}, "attention is 'lung'; did you mean 'luong'"),
         ({"beam": 0}, "beam must be a whole number from 1 up, got 0"),
         ({"forcing": "techer"}, "forcing"),
-        ({"smoothing": 1.0}, "smoothing must lie between 0 and 1.0"),
+        ({"smoothing": 1.0}, "smoothing must lie between 0 and 1"),
         ({"longest": 3}, "no pair of spelling is left: with more than longest=3 characters"),
         ({"least": 5000}, "no token is seen least=5,000 times"),
         ({"most": 1}, "most must be 5 or more"),

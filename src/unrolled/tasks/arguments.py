@@ -19,6 +19,8 @@ from ..naming import one_of
 from .learning import check_between, check_whole
 
 _KEY = "argument"
+# The default of an option is that of the argument.
+SAME: Any = object()
 
 
 def argument(
@@ -31,6 +33,7 @@ def argument(
     kind: Any = None,
     metavar: str | None = None,
     positional: bool = False,
+    typed: Any = SAME,
 ) -> Any:
     """A field that is an argument and an option.
 
@@ -43,8 +46,10 @@ def argument(
         kind: type of the option, where the argument takes more than the command line can say.
         metavar: what stands for the value in the help.
         positional: whether it may be given without its name.
+        typed: default of the option, where it is another than that of the argument.
     """
     told = {
+        "typed": default if typed is SAME else typed,
         "help": f"{help.rstrip('.')}: {', '.join(among)}." if among else help,
         "whole": whole,
         "below": below,

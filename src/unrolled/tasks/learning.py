@@ -168,7 +168,7 @@ def check_between(name: str, value: Any, most: float = math.inf, optional: bool 
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < most:
-        raise ValueError(f"{name} must lie between 0 and {most}, got {value!r}")
+        raise ValueError(f"{name} must lie between 0 and {most:g}, got {value!r}")
 
 
 def torch_device(name: str) -> torch.device:

@@ -37,10 +37,8 @@ PANELS = {
 }
 
 
-# hidden_size=4, unique=True, text=...
-_ARGUMENT = re.compile(
-    r"(?<![\w-])(?P<name>[a-z]+(?:_[a-z]+)*)=(?P<value>True|False|\.\.\.|\d[\d,.]*\b)"
-)
+# unique=True, text=...; numbers are left, which `--search dropout=0.1,0.5` takes as they stand.
+_ARGUMENT = re.compile(r"(?<![\w-])(?P<name>[a-z]+(?:_[a-z]+)*)=(?P<value>True|False|\.\.\.)")
 
 
 def as_options(text: str, typed: Sequence[str] = ()) -> str:
@@ -52,8 +50,7 @@ def as_options(text: str, typed: Sequence[str] = ()) -> str:
 
     def option(match: re.Match[str]) -> str:
         name, value = match["name"].replace("_", "-"), match["value"]
-        plain = {"True": f"--{name}", "False": f"--no-{name}"}
-        return plain.get(value, f"--{name} {value}")
+        return {"True": f"--{name}", "False": f"--no-{name}"}.get(value, f"--{name} {value}")
 
     text = _ARGUMENT.sub(option, text)
     for flag in {each.partition("=")[0] for each in typed if each.startswith("--")}:
@@ -73,7 +70,7 @@ def takes(**groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
         def run(**given: Any) -> Any:
             for name, kind in groups.items():
-                own = {f.name: given.pop(f.name) for f, _ in _options(kind)}
+                own = {field.name: given.pop(field.name) for field, *_ in _options(kind)}
                 given[name] = kind(**own)
             return command(**given)
 
@@ -104,10 +101,10 @@ def _fields_as_parameters(group: type, panel: str | None) -> list[inspect.Parame
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            default=inspect.Parameter.empty if default is MISSING else default,
             annotation=_under(panel, annotation),
         )
-        for field, annotation in _options(group)
+        for field, annotation, default in _options(group)
     ]
 
 
@@ -121,18 +118,18 @@ def _under(panel: str | None, annotation: Any) -> Any:
     return Annotated[kind, told]
 
 
-def _options(group: type) -> list[tuple[Field[Any], Any]]:
-    """The fields that are options, each with what Typer reads."""
+def _options(group: type) -> list[tuple[Field[Any], Any, Any]]:
+    """The fields that are options, each with what Typer reads, and its default there."""
     hints = get_type_hints(group, include_extras=True)
     told = list(arguments_of(group))
     if not told:
-        return [(field, hints[field.name]) for field in fields(group)]
-    return [(field, _annotated(field, hints[field.name], each)) for field, each in told]
+        return [(field, hints[field.name], field.default) for field in fields(group)]
+    return [(field, _annotated(hints[field.name], each), each["typed"]) for field, each in told]
 
 
-def _annotated(field: Field[Any], hint: Any, told: dict[str, Any]) -> Any:
+def _annotated(hint: Any, told: dict[str, Any]) -> Any:
     option = typer.Option(
-        help=told["help"], show_default=field.default is not None, metavar=told["metavar"]
+        help=told["help"], show_default=told["typed"] is not None, metavar=told["metavar"]
     )
     kind = told["kind"] or hint
     return Annotated[kind, option]

@@ -28,9 +28,9 @@ from .card import describe_gain, model_card
 from .console import MOST_TEST_WINDOWS, ForecastConsole, ForecastLog
 from .forecaster import Forecaster
 from .inspection import subject
-from .options import Modelling, Reading, default_horizon, numbers, test_start
+from .options import Reading, test_start, with_horizon
 from .report import write_report
-from .results import Backtest
+from .results import Backtest, levels_of
 from .saving import load_forecaster, purpose
 from .show import show
 from .tuning import SEARCHED
@@ -48,11 +48,11 @@ def register(train_app: typer.Typer, check_app: typer.Typer, tune_app: typer.Typ
     check_app.command("forecast", help="What a table holds, and what is wrong with it.")(check)
 
 
-@takes(reading=Reading, modelling=Modelling, optimising=Optimising, running=Running)
+@takes(reading=Reading, model=Forecaster, optimising=Optimising, running=Running)
 def train(
     table: Table,
     reading: Reading,
-    modelling: Modelling,
+    model: Forecaster,
     optimising: Optimising,
     running: Running,
     test: Annotated[
@@ -65,7 +65,8 @@ def train(
     """Train a forecaster, test it, and leave a run folder with a report."""
     check_running(running)
     data = reading.read(table)
-    forecaster = modelling.forecaster(data, optimising.optimisation())
+    model.optimisation = optimising.optimisation()
+    forecaster = with_horizon(model, data)
     if suggest_lr:
         part = _training_part(data, test_start(test, data, forecaster.horizon))
         found = forecaster.suggest_learning_rate(part)
@@ -78,7 +79,7 @@ def train(
 @takes(
     searching=Searching,
     reading=Reading,
-    modelling=Modelling,
+    model=Forecaster,
     optimising=Optimising,
     running=Running,
 )
@@ -86,7 +87,7 @@ def tune(
     table: Table,
     searching: Searching,
     reading: Reading,
-    modelling: Modelling,
+    model: Forecaster,
     optimising: Optimising,
     running: Running,
     test: Annotated[
@@ -97,7 +98,8 @@ def tune(
     check_searching()
     check_running(running)
     data = reading.read(table)
-    forecaster = modelling.forecaster(data, optimising.optimisation())
+    model.optimisation = optimising.optimisation()
+    forecaster = with_horizon(model, data)
     part = _training_part(data, test_start(test, data, forecaster.horizon))
     name = slug(data.name)
     best, taken_up = search_and_tell(forecaster, part, SEARCHED, searching, running, name)
@@ -105,23 +107,18 @@ def tune(
     train_and_report(best, data, test, running, takes_up=taken_up)
 
 
-@takes(reading=Reading)
+@takes(reading=Reading, model=Forecaster)
 def check(
     table: Table,
     reading: Reading,
-    horizon: Annotated[
-        int | None,
-        typer.Option(help="To forecast. Default a season, up to 60.", show_default=False),
-    ] = None,
+    model: Forecaster,
     shown: Annotated[
         bool, typer.Option("--show", help="Show series, from what was read to tensors.")
     ] = False,
 ) -> None:
     """Read a table and say what was found; nothing is trained or written."""
     data = reading.read(table)
-    horizon = default_horizon(data) if horizon is None else horizon
-    forecaster = Forecaster(horizon=horizon)
-    forecaster.check_arguments()
+    forecaster = with_horizon(model, data)
     console = ForecastConsole()
     console.checked(data, forecaster)
     if shown:
@@ -131,8 +128,9 @@ def check(
 def demo(output: Path, quiet: bool) -> None:
     """Train on the weather of New York's airports."""
     data = read_series(DEMO_TABLE, target=DEMO_TARGET)
-    forecaster = Modelling(horizon=DEMO_HORIZON).forecaster(data)
-    train_and_report(forecaster, data, "", Running(output=output, quiet=quiet))
+    train_and_report(
+        Forecaster(horizon=DEMO_HORIZON), data, "", Running(output=output, quiet=quiet)
+    )
 
 
 def train_and_report(
@@ -221,7 +219,7 @@ def predict(
     if output != "-":
         check_output(output, data)
     forecaster = load_forecaster(run)
-    levels = numbers(quantiles, "--quantiles") if quantiles else None
+    levels = levels_of(quantiles, "--quantiles") if quantiles else None
     table = read_series(data, schema=forecaster.fitted_.schema) if data else None
     forecast = forecaster.predict(table, levels)
     tell_findings(table)

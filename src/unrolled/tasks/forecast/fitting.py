@@ -111,7 +111,7 @@ class Fit:
             input_size=network_inputs(self.frame, zero, zero).shape[-1],
             ahead_size=self.frame.ahead.shape[-1],
             hidden_size=plan.hidden_size,
-            dilations=dilations_for(self.season),
+            dilations=dilations_for(self.season, plan.num_layers),
             dropout=plan.dropout,
             decoder=owner.decoder,
             waves=owner.horizon if self.scaling.local else min(WAVES_OF_FEW, owner.horizon),

@@ -9,29 +9,27 @@
 Shapes: S series, N windows, H horizon, Q quantiles.
 """
 
-import math
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
-from ...cells import Cell, by_name
+from ...cells import Cell
 from ...cells.cell import like_of
 from ...data import DataError, Finding, Schema, SeriesSet, read_series
-from ...engines import BY_NAME as ENGINES
-from ...naming import one_of
 from ...nn import Scheduled, initialise
-from ...nn.forcing import known_forcing, parse_forcing
-from ...training import History, Optimisation, RangeTest, range_test
+from ...nn.forcing import known_forcing, parse_forcing, write_forcing
+from ...nn.initialisation import INITIALISATIONS
+from ...training import Optimisation, RangeTest, range_test
 from ...training.checkpoint import own_random_numbers
-from ...training.machine import checked_precision
 from ...unroll import unroll
-from ..learning import Listener, check_between, check_whole, few_threads, torch_device
+from ..arguments import argument
+from ..estimator import BY_DATA, Estimator
+from ..learning import Listener, check_whole, few_threads
 from .fitted import Fitted, recent
 from .fitting import Fit
 from .model import MakeCell
@@ -43,29 +41,14 @@ from .windows import validation_steps
 
 DECODERS = ("direct", "recurrent", "feedback")
 DEFAULT_FORCING = "free"
-# Arguments that are whole numbers, with the least; those that may be None; and those that
-# reach from 0 to a limit.
-WHOLE = {
-    "horizon": 1,
-    "epochs": 1,
-    "patience": 1,
-    "batch_size": 1,
-    "seed": 0,
-    "updates": 1,
-    "members": 1,
-    "hidden_size": 1,
-    "validation": 1,
-    "min_length": 1,
-}
-OPTIONAL = ("updates", "members", "hidden_size", "validation", "min_length")
-RANGES = {"dropout": 1, "learning_rate": math.inf, "weight_decay": math.inf}
 # Features that a cell reads which is made only to see whether it can start as asked.
 TRIAL_INPUTS = 3
 # Besides a season, a window to train on and one to validate on, so many steps to learn from.
 SPARE_WINDOWS = 10
 
 
-class Forecaster(BaseEstimator):
+@dataclass(eq=False, repr=False, kw_only=True)
+class Forecaster(Estimator):
     """Forecasts series by a recurrent network over simple forecasts.
 
     One model learns from all series. It takes past covariates, covariates known in the
@@ -75,7 +58,8 @@ class Forecaster(BaseEstimator):
         cell: a cell by name ("lstm", "gru", "elman", "jordan"), or a `Cell` class that is
             built with (input_size, hidden_size).
         horizon: steps to forecast.
-        quantiles: levels between 0 and 1, among them 0.5, the point forecast.
+        quantiles: levels between 0 and 1, among them 0.5, the point forecast; numbers, or a text
+            such as "0.1,0.5,0.9".
         decoder: "direct", all steps from the last output; "recurrent", a second network that
             runs over the horizon; "feedback", one that also reads its own last forecast.
         forcing: what the decoder "feedback" reads in training: "free", its own forecasts;
@@ -84,8 +68,9 @@ class Forecaster(BaseEstimator):
         initialisation: how the recurrent cells start, as `nn.initialise` takes it:
             "orthogonal", "chrono:200", "orthogonal+forget-bias", ... None leaves them as they
             are drawn.
-        hidden_size, dropout, learning_rate, weight_decay, updates: of network and training;
-            None chooses by the amount of data.
+        hidden_size, num_layers, dropout, learning_rate, weight_decay, updates: of network and
+            training; None chooses by the amount of data. Layer after layer looks back one step,
+            four, and a season; more than three begin anew.
         members: networks that learn apart and whose forecasts are averaged; None chooses by the
             amount of data: three where there are many series.
         epochs: validations during training.
@@ -96,10 +81,7 @@ class Forecaster(BaseEstimator):
         validation: steps at the end of each series held out of training; None chooses.
         min_length: shorter series are left out, which is said; None demands that all are long
             enough.
-        seed: of weights, batches and dropout. The same seed, data and machine give the same
-            numbers.
-        device: "auto", "cpu", "cuda", ...
-        engine: what unrolls the network: "auto" or a name that `unroll` takes.
+        further: those of `Estimator`.
 
     Attributes (after `fit`):
         fitted_: the trained model with all that it takes to use it.
@@ -108,60 +90,39 @@ class Forecaster(BaseEstimator):
         findings_: what was noticed about the training table.
     """
 
-    fitted_: Fitted
-    history_: History
-    plan_: Plan
-    split_: Split
-    findings_: tuple[Finding, ...]
+    task: ClassVar[str] = "forecast"
 
-    def __init__(
-        self,
-        cell: str | MakeCell = "lstm",
-        horizon: int = 24,
-        *,
-        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
-        decoder: str = "direct",
-        forcing: str | Scheduled | None = None,
-        initialisation: str | None = None,
-        hidden_size: int | None = None,
-        dropout: float | None = None,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
-        updates: int | None = None,
-        members: int | None = None,
-        epochs: int = 12,
-        patience: int = 6,
-        batch_size: int = 32,
-        optimisation: Optimisation = Optimisation(),  # noqa: B008, it is frozen
-        validation: int | None = None,
-        min_length: int | None = None,
-        seed: int = 0,
-        device: str = "auto",
-        engine: str = "auto",
-    ):
-        self.cell = cell
-        self.horizon = horizon
-        self.quantiles = quantiles
-        self.decoder = decoder
-        self.forcing = forcing
-        self.initialisation = initialisation
-        self.hidden_size = hidden_size
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.updates = updates
-        self.members = members
-        self.epochs = epochs
-        self.patience = patience
-        self.batch_size = batch_size
-        self.optimisation = optimisation
-        self.validation = validation
-        self.min_length = min_length
-        self.seed = seed
-        self.device = device
-        self.engine = engine
+    horizon: int = argument(
+        24, "Steps to forecast. Default a season, up to 60.", whole=1, positional=True, typed=None
+    )
+    quantiles: Sequence[float] | str = argument(
+        (0.1, 0.5, 0.9), "Levels, among them 0.5.", kind=str, typed="0.1,0.5,0.9"
+    )
+    decoder: str = argument("direct", "Over the horizon", among=DECODERS)
+    forcing: str | Scheduled | None = argument(
+        None, "What the decoder feedback reads: free, teacher, scheduled[:HOW].", kind=str
+    )
+    initialisation: str | None = argument(
+        None, f"How the cells start: {', '.join(INITIALISATIONS)}:T. Default as drawn."
+    )
+    dropout: float | None = argument(None, f"Before the head. {BY_DATA}", below=1.0)
+    updates: int | None = argument(None, f"Of the weights, in all. {BY_DATA}", whole=1)
+    members: int | None = argument(None, f"Networks that are averaged. {BY_DATA}", whole=1)
+    epochs: int = argument(12, "Validations during training.", whole=1)
+    patience: int = argument(6, "Epochs without progress, then stop.", whole=1)
+    batch_size: int = argument(32, "Pieces of series a batch.", whole=1)
+    validation: int | None = argument(
+        None, "Steps at the end to validate on. Default a share.", whole=1
+    )
+    min_length: int | None = argument(None, "Leave shorter series out.", whole=1)
+    optimisation: Optimisation = Optimisation()  # noqa: RUF009, it is frozen
 
-    def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> "Forecaster":
+    fitted_: Fitted = field(init=False)
+    plan_: Plan = field(init=False)
+    split_: Split = field(init=False)
+    findings_: tuple[Finding, ...] = field(init=False)
+
+    def fit(self, data: Any, y: None = None, listener: Listener | None = None) -> Forecaster:
         """Learn from a table; the end of every series is held out to validate.
 
         Arguments:
@@ -223,7 +184,7 @@ class Forecaster(BaseEstimator):
         fitted = self._fitted()
         return fitted.backtest(as_series(data, fitted.schema), start, stride, windows)
 
-    def go_on_from(self, data: Any) -> "Forecaster":
+    def go_on_from(self, data: Any) -> Forecaster:
         """Let `predict()` forecast what comes after another table; the model stays as it is."""
         fitted = self._fitted()
         table = fitted.recognise(as_series(data, fitted.schema))
@@ -241,8 +202,8 @@ class Forecaster(BaseEstimator):
 
         return save_forecaster(self, Path(folder))
 
-    @staticmethod
-    def load(folder: str | Path, cell: MakeCell | None = None) -> "Forecaster":
+    @classmethod
+    def load(cls, folder: str | Path, cell: MakeCell | None = None) -> Forecaster:
         """Open a run folder.
 
         Arguments:
@@ -279,34 +240,24 @@ class Forecaster(BaseEstimator):
         return run.engine, run.why
 
     def _fitted(self) -> Fitted:
-        if not hasattr(self, "fitted_"):
-            raise NotFittedError("this Forecaster is not fitted yet; call fit(data) first")
+        self.check_fitted()
         return self.fitted_
 
     def check_arguments(self) -> None:
         """Raise ValueError, naming the argument, if one makes no sense."""
-        one_of(self.decoder, DECODERS, "decoder")
-        one_of(self.engine, ("auto", *ENGINES), "engine")
+        super().check_arguments()
         check_levels(self.quantiles)
-        checked_precision(self.optimisation.precision, self.torch_device())
         if self.forcing is not None and self.decoder != "feedback":
             raise ValueError(
                 f'forcing is for decoder "feedback", which reads its own last forecast; the '
                 f"decoder is {self.decoder!r}"
             )
         self.chosen_forcing()
-        if isinstance(self.cell, str):
-            by_name(self.cell)
-        for name, least in WHOLE.items():
-            check_whole(name, getattr(self, name), least, optional=name in OPTIONAL)
-        for name, most in RANGES.items():
-            check_between(name, getattr(self, name), most, optional=True)
         if self.validation is not None and self.validation < self.horizon:
             raise ValueError(
                 f"validation must hold at least one horizon of {self.horizon} steps, "
                 f"got {self.validation}"
             )
-        self.torch_device()
         if self.initialisation is not None:
             with own_random_numbers(self.seed):
                 trial = self.make_cell(TRIAL_INPUTS, self.hidden_size or FEW.hidden_size)
@@ -387,14 +338,11 @@ class Forecaster(BaseEstimator):
         test = "no test" if start is None else f"test {frequency.span(longest.n - known)}"
         return " | ".join([*parts, test])
 
-    def make_cell(self, input_size: int, hidden_size: int) -> Cell:
-        """A cell of the kind that the forecaster was asked to use."""
-        make: MakeCell = by_name(self.cell) if isinstance(self.cell, str) else self.cell  # pyright: ignore[reportAssignmentType]
-        return make(input_size, hidden_size)
-
-    def torch_device(self) -> torch.device:
-        """Where to compute: a GPU if `device` is "auto" and there is one."""
-        return torch_device(self.device)
+    def plain_arguments(self) -> dict[str, Any]:
+        """The arguments as JSON holds them."""
+        forcing = None if self.forcing is None else write_forcing(self.forcing)
+        levels = list(check_levels(self.quantiles))
+        return {**super().plain_arguments(), "forcing": forcing, "quantiles": levels}
 
 
 def as_series(data: Any, schema: Schema | None = None) -> SeriesSet:

@@ -1,15 +1,12 @@
 """The options of forecasting on the command line, in groups, and what they become."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from ...cells import BY_NAME
 from ...data import DataError, SeriesSet, read_series
-from ...nn.initialisation import INITIALISATIONS
-from ...training import Optimisation
-from .forecaster import DECODERS, Forecaster
+from .forecaster import Forecaster
 
 
 def _option(text: str) -> Any:
@@ -18,7 +15,6 @@ def _option(text: str) -> Any:
 
 
 LONGEST_DEFAULT_HORIZON = 60
-BY_DATA = "Default by the amount of data."
 
 
 @dataclass
@@ -49,76 +45,21 @@ class Reading:
         )
 
 
-@dataclass
-class Modelling:
-    """What to train; the names are those of the Forecaster's arguments."""
+def with_horizon(model: Forecaster, data: SeriesSet) -> Forecaster:
+    """The forecaster, its arguments checked and its horizon chosen, where none is asked for.
 
-    horizon: Annotated[int | None, _option("To forecast. Default a season, up to 60.")] = None
-    cell: Annotated[str, typer.Option(help=f"One of {', '.join(BY_NAME)}.")] = "lstm"
-    decoder: Annotated[str, typer.Option(help=f"One of {', '.join(DECODERS)}.")] = "direct"
-    quantiles: Annotated[str, typer.Option(help="Levels, among them 0.5.")] = "0.1,0.5,0.9"
-    forcing: Annotated[
-        str,
-        _option("What the decoder feedback reads: free, teacher, scheduled[:HOW]. Default free."),
-    ] = ""
-    initialisation: Annotated[
-        str, _option(f"How the cell starts: {', '.join(INITIALISATIONS)}:T. Default as drawn.")
-    ] = ""
-    hidden_size: Annotated[int | None, _option(f"Of each layer. {BY_DATA}")] = None
-    dropout: Annotated[float | None, _option(f"Before the head. {BY_DATA}")] = None
-    learning_rate: Annotated[float | None, _option(f"At its peak. {BY_DATA}")] = None
-    weight_decay: Annotated[float | None, _option(f"Of AdamW. {BY_DATA}")] = None
-    updates: Annotated[int | None, _option(f"Of the weights, in all. {BY_DATA}")] = None
-    members: Annotated[int | None, _option(f"Networks that are averaged. {BY_DATA}")] = None
-    epochs: Annotated[int, typer.Option(help="Validations during training.")] = 12
-    patience: Annotated[int, typer.Option(help="Epochs without progress, then stop.")] = 6
-    batch_size: Annotated[int, typer.Option(help="Pieces of series a batch.")] = 32
-    validation: Annotated[int | None, _option("Steps to validate on. Default a share.")] = None
-    min_length: Annotated[int | None, _option("Leave shorter series out.")] = None
-    seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto"
-    engine: Annotated[str, typer.Option(help="auto, native, vendor, eager.")] = "auto"
-
-    def forecaster(
-        self,
-        data: SeriesSet,
-        optimisation: Optimisation = Optimisation(),  # noqa: B008
-    ) -> Forecaster:
-        """A forecaster for `data` with these arguments, checked."""
-        arguments = {
-            **asdict(self),
-            "horizon": default_horizon(data) if self.horizon is None else self.horizon,
-            "quantiles": numbers(self.quantiles, "--quantiles"),
-            "forcing": self.forcing or None,
-            "initialisation": self.initialisation or None,
-            "optimisation": optimisation,
-        }
-        forecaster = Forecaster(**arguments)
-        forecaster.check_arguments()
-        return forecaster
-
-
-def default_horizon(data: SeriesSet) -> int:
-    """One season, but not more than an hour of minutes, or twelve steps where there is none."""
-    season = data.schema.season
-    return min(season, LONGEST_DEFAULT_HORIZON) if season > 1 else 12
+    That is one season, but not more than an hour of minutes, or twelve steps where there is none.
+    """
+    if model.horizon is None:
+        season = data.schema.season
+        model.horizon = min(season, LONGEST_DEFAULT_HORIZON) if season > 1 else 12
+    model.check_arguments()
+    return model
 
 
 def names(text: str) -> tuple[str, ...] | None:
     """Column names from `a,b`; None from the empty string."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) or None
-
-
-def numbers(text: str, option: str) -> tuple[float, ...]:
-    """Numbers from `0.1,0.5`.
-
-    Raises:
-        DataError: one is not a number; `option` is named.
-    """
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise DataError(f"{option} must be numbers such as 0.1,0.5,0.9, got {text!r}") from None
 
 
 def test_start(test: str, data: SeriesSet, horizon: int) -> str | int | float | None:

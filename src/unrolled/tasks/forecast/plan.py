@@ -36,6 +36,7 @@ class Plan:
 
     Attributes:
         hidden_size: of every recurrent layer.
+        num_layers: how many there are.
         dropout: of what the head reads; half as much between layers.
         learning_rate, weight_decay: of AdamW.
         updates: over the whole training.
@@ -47,6 +48,7 @@ class Plan:
     learning_rate: float
     weight_decay: float
     updates: int
+    num_layers: int = 3
     members: int = 1
 
 
@@ -74,9 +76,10 @@ def chunking_for(season: int) -> Chunking:
     return Chunking(warm_up=4 * rhythm, active=3 * rhythm)
 
 
-def dilations_for(season: int) -> tuple[int, ...]:
-    """Strides of the recurrent layers: one step, some steps, a season."""
-    return (1, 4, min(season, LONGEST_RHYTHM)) if season > 4 else (1, 2, 4)
+def dilations_for(season: int, layers: int = 3) -> tuple[int, ...]:
+    """Strides of the recurrent layers: one step, some steps, a season; and over again."""
+    strides = (1, 4, min(season, LONGEST_RHYTHM)) if season > 4 else (1, 2, 4)
+    return tuple(strides[layer % len(strides)] for layer in range(layers))
 
 
 @dataclass(frozen=True)

@@ -197,13 +197,27 @@ def quantile_name(level: float) -> str:
     return f"q{100 * level:g}"
 
 
-def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
+def levels_of(text: str, name: str = "quantiles") -> tuple[float, ...]:
+    """Levels from "0.1,0.5".
+
+    Raises:
+        ValueError: one is not a number; `name` says of what.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{name} must be numbers such as 0.1,0.5,0.9, got {text!r}") from None
+
+
+def check_levels(levels: Sequence[float] | str) -> tuple[float, ...]:
     """Quantile levels in order.
 
     Raises:
         ValueError: one is not between 0 and 1, one stands twice, or the median is missing.
     """
-    if isinstance(levels, (int, float, str)):
+    if isinstance(levels, str):
+        levels = levels_of(levels)
+    if isinstance(levels, (int, float)):
         raise ValueError(f"quantiles must be several levels, as (0.1, 0.5, 0.9), got {levels!r}")
     ordered = tuple(sorted(float(level) for level in levels))
     inside = all(0 < level < 1 for level in ordered)

@@ -1,6 +1,5 @@
 """A forecaster on disk."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ from ...cells import BY_NAME
 from ...data import Schema, SeriesSet
 from ...data.store import from_arrays, to_arrays
 from ...files import write_json, write_tensors
-from ...nn.forcing import write_forcing
 from ...training import Optimisation
-from ..learning import name_of
 from ..runs import (
     CONFIG,
     FORMAT,
@@ -59,7 +56,8 @@ def _config(forecaster: Forecaster, history: dict[str, Any]) -> dict[str, Any]:
         "task": "forecast",
         # Device and engine are those of the machine that opens the run.
         "arguments": {
-            **plain_arguments(forecaster, fitted.architecture.cell),
+            **forecaster.plain_arguments(),
+            "cell": fitted.architecture.cell,
             "device": "auto",
             "engine": "auto",
         },
@@ -73,20 +71,9 @@ def _config(forecaster: Forecaster, history: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def plain_arguments(forecaster: Forecaster, cell: str) -> dict[str, Any]:
-    """The arguments of a forecaster as JSON holds them; `cell` is the name of its cell."""
-    forcing = forecaster.forcing
-    return {
-        **forecaster.get_params(),
-        "cell": cell,
-        "forcing": None if forcing is None else write_forcing(forcing),
-        "optimisation": asdict(forecaster.optimisation),
-    }
-
-
 def purpose(forecaster: Forecaster, data: SeriesSet, **further: Any) -> dict[str, Any]:
     """What tells a run or a study from others: arguments, a digest of the data, and `further`."""
-    arguments = plain_arguments(forecaster, name_of(forecaster.cell))
+    arguments = forecaster.plain_arguments()
     # The device does not change what is trained.
     told = {name: value for name, value in arguments.items() if name != "device"}
     arrays, beside = to_arrays(data)

@@ -13,6 +13,7 @@ from .fitting import Fit
 from .forecaster import Forecaster
 from .model import network_inputs, read_size
 from .objective import SCORED_STEPS
+from .results import check_levels
 
 # Series that are shown, and values of each.
 SERIES, VALUES = 3, 8
@@ -37,7 +38,7 @@ def show(console: Console, forecaster: Forecaster, data: SeriesSet) -> None:
     told = f"the last {read} values, then {inputs - read} of covariates, gaps and calendar"
     console.line("features", told)
     scored = forecaster.batch_size * min(SCORED_STEPS, chunking.active)
-    shape = [scored, forecaster.horizon, len(forecaster.quantiles)]
+    shape = [scored, forecaster.horizon, len(check_levels(forecaster.quantiles))]
     console.line("targets", f"[forecasts, horizon, quantiles] = {shape}")
     masked = int((~frame.observed).sum())
     console.line("masked", f"{masked:,} steps without a value, for which no loss counts")

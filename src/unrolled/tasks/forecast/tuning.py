@@ -10,7 +10,6 @@ from ..trials import Searched
 from ..trials import tune as tune_estimator
 from ..tuning import SearchListener, Tuned
 from .forecaster import Forecaster, as_series
-from .options import Modelling
 from .plan import Plan, plan_for
 from .saving import purpose
 
@@ -23,6 +22,7 @@ SEARCHED_NAMES = (
     "forcing",
     "initialisation",
     "hidden_size",
+    "num_layers",
     "dropout",
     "learning_rate",
     "weight_decay",
@@ -63,5 +63,5 @@ def _start(forecaster: Forecaster, data: Any) -> dict[str, Any]:
 
 
 SEARCHED = Searched(
-    SEARCHED_NAMES, USUAL, Modelling, _start, purpose, lambda forecaster, data: forecaster.epochs
+    SEARCHED_NAMES, USUAL, Forecaster, _start, purpose, lambda forecaster, data: forecaster.epochs
 )
