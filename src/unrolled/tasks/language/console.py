@@ -99,7 +99,8 @@ def describe(learner: LanguageModel) -> str:
     """`lstm 1x512, 1.2M parameters, 8 passes of 903,854 tokens`."""
     plan, fitted = learner.plan_, learner.fitted_
     size = sum(p.numel() for p in fitted.network.parameters())
-    shape = f"{fitted.architecture.cell} {plan.num_layers}x{plan.hidden_size}"
+    several = f"{plan.members} times " if plan.members > 1 else ""
+    shape = f"{several}{fitted.architecture.cell} {plan.num_layers}x{plan.hidden_size}"
     tied = ", tied" if plan.tied else ""
     return (
         f"{shape}, embeddings of {plan.embedding_size}{tied}, {size:,} parameters, "
@@ -136,11 +137,13 @@ def _size(text: Text) -> str:
 def describe_run(run: Path, model: LanguageModel) -> Iterator[tuple[str, str]]:
     """What a run folder holds."""
     fitted = model.fitted_
-    shape = f"{fitted.architecture.num_layers}x{fitted.architecture.hidden_size}"
+    built = fitted.architecture
+    several = f"{built.members} times " if built.members > 1 else ""
+    shape = f"{built.num_layers}x{built.hidden_size}"
     size = sum(p.numel() for p in fitted.network.parameters())
     yield "text", fitted.text
     yield "tokens", fitted.vocabulary.summary()
-    yield "model", f"{fitted.architecture.cell} {shape}, {size:,} parameters"
+    yield "model", f"{several}{built.cell} {shape}, {size:,} parameters"
     if (run / METRICS).exists():
         for name, scores in read_json(run / METRICS).get("test", {}).items():
             if name == MODEL:

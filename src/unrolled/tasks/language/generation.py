@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .network import LanguageNetwork
+from .network import LanguageEnsemble, LanguageNetwork
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Sampling:
 
 @torch.no_grad()
 def generate(
-    network: LanguageNetwork,
+    network: LanguageNetwork | LanguageEnsemble,
     prompt: Sequence[int],
     sampling: Sampling,
     seed: int,

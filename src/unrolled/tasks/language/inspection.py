@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...dynamics.examination import Context, examine
+from ...nn.ensemble import members_of
 from ...training import Total
 from ..inspection import Example, Subject
 from ..running import log_of
@@ -37,13 +38,14 @@ def subject(run: Path, model: LanguageModel) -> Subject:
     fitted, steps = model.fitted_, model.steps
     rows = [_written(model, steps + 1, seed) for seed in range(ROWS)]
     ids = torch.tensor(rows, device=next(fitted.network.parameters()).device)
-    cells = [
-        name for name, _ in fitted.network.named_modules() if name.startswith("recurrent.cells.")
-    ]
+    # Of several networks the first.
+    network, *others = members_of(fitted.network)
+    told = f"; the first of {1 + len(others)} networks" if others else ""
+    cells = [name for name, _ in network.named_modules() if name.startswith("recurrent.cells.")]
     layers = [name for name in cells if name.count(".") == 2]
     labels = [[_label(fitted.vocabulary.tokens[token]) for token in row[:-1]] for row in rows]
     found = examine(
-        fitted.network,
+        network,
         ids,
         _loss,
         labels=dict.fromkeys(layers, labels),
@@ -55,7 +57,7 @@ def subject(run: Path, model: LanguageModel) -> Subject:
     ]
     return Subject(
         title=f"Inside {run.name}",
-        subtitle=f"{fitted.architecture.cell}, a language model of {fitted.text}",
+        subtitle=f"{fitted.architecture.cell}, a language model of {fitted.text}{told}",
         examination=found,
         batch=f"{ROWS} texts of {steps} tokens that the network wrote itself, at temperature 1",
         examples=[*examples, *(Example(name, 0, "text that it wrote, 1") for name in layers[1:])],

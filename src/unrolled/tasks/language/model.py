@@ -32,7 +32,7 @@ from ..arguments import argument
 from ..estimator import BY_DATA, Estimator
 from ..learning import Job, Listener, carry_out, check_whole
 from .generation import Sampling, generate
-from .network import LanguageNetwork
+from .network import LanguageEnsemble, LanguageNetwork
 from .ngram import table
 from .objective import StreamLoss, estimated_loss, streams, subsequences, text_losses
 from .parts import as_text, encoded, spread
@@ -62,7 +62,7 @@ class Fitted:
 
     vocabulary: Vocabulary
     architecture: Architecture
-    network: LanguageNetwork
+    network: LanguageNetwork | LanguageEnsemble
     text: str
 
 
@@ -74,6 +74,7 @@ class LanguageModel(Estimator):
         tokens: "characters", "words" or "subwords" (byte pairs, learned from the text).
         embedding_size, embedding_dropout, weight_drop, tied, passes: of network and training; None
             chooses by the kind of tokens and the amount of text, as of those of `Estimator`.
+        members: networks that learn apart and whose probabilities are averaged; None is one.
         epochs: validations during training.
         batch_size, steps: rows that are read side by side, and tokens of each in an update.
         sampling: "streams", every row reads on where it stopped; "random", pieces at random.
@@ -98,6 +99,7 @@ class LanguageModel(Estimator):
     weight_drop: float | None = argument(None, f"Of recurrent weights. {BY_DATA}", below=1.0)
     tied: bool | None = argument(None, "Output weights are the embeddings.")
     passes: float | None = argument(None, f"Over the text. {BY_DATA}", below=math.inf)
+    members: int | None = argument(None, "Networks that are averaged. Default 1.", whole=1)
     epochs: int = argument(6, "Validations during training.", whole=1)
     patience: int = argument(6, "Epochs without progress, then stop.", whole=1)
     batch_size: int = argument(32, "Rows that are read side by side.", whole=1)
@@ -299,7 +301,7 @@ class LanguageModel(Estimator):
         )
 
     def _keep(self, model: nn.Module) -> None:
-        assert isinstance(model, LanguageNetwork)
+        assert isinstance(model, LanguageNetwork | LanguageEnsemble)
         self.fitted_ = replace(self.fitted_, network=model)
 
     def plan_for(self, tokens: int) -> Plan:
@@ -338,9 +340,10 @@ class LanguageModel(Estimator):
             plan.embedding_dropout,
             plan.weight_drop,
             plan.tied,
+            plan.members,
         )
 
-    def _network(self, vocabulary: Vocabulary) -> LanguageNetwork:
+    def _network(self, vocabulary: Vocabulary) -> LanguageNetwork | LanguageEnsemble:
         network = self._architecture(vocabulary).build(self.make_cell, self.engine)
         self.start(network)
         return network

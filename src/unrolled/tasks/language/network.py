@@ -16,12 +16,15 @@ References:
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...nn import Recurrent
+from ...nn.ensemble import Ensemble
 
 
 class LanguageNetwork(nn.Module):
@@ -71,7 +74,39 @@ class LanguageNetwork(nn.Module):
         outputs, state = self.recurrent(read, state, reset=reset)
         return self.readout(self.between(self.dropout(outputs))), state
 
-    def losses(self, tokens: Tensor, targets: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def losses(
+        self, tokens: Tensor, targets: Tensor, state: Any = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
         """-log p of every target, in nats, [B, T], and the state after the last step."""
-        scores, state = self(tokens, state)
+        scores, state = self(tokens, state, reset)
         return F.cross_entropy(scores.transpose(1, 2), targets, reduction="none"), state
+
+
+class LanguageEnsemble(Ensemble):
+    """Several language models that learn apart and predict as one.
+
+    p(x(t+1) | ...) = 1/K sum over k of p_k(x(t+1) | ...)
+    """
+
+    def forward(
+        self, tokens: Tensor, state: Any = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """log p of the next token, [B, T, V], and the states; as of `LanguageNetwork`."""
+        states = [None] * len(self.members) if state is None else state
+        pairs = zip(self.members, states, strict=True)
+        scores, after = zip(*(one(tokens, own, reset) for one, own in pairs), strict=True)
+        log_p = torch.stack([torch.log_softmax(each, dim=-1) for each in scores])
+        return torch.logsumexp(log_p, dim=0) - math.log(len(scores)), after
+
+    def losses(
+        self, tokens: Tensor, targets: Tensor, state: Any = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """-log p of every target; in training the mean of what each model would lose alone."""
+        if not self.training:
+            log_p, after = self(tokens, state, reset)
+            return -log_p.gather(2, targets[..., None])[..., 0], after
+        states = [None] * len(self.members) if state is None else state
+        members: Any = self.members
+        pairs = zip(members, states, strict=True)
+        found = [one.losses(tokens, targets, own, reset) for one, own in pairs]
+        return torch.stack([loss for loss, _ in found]).mean(0), tuple(own for _, own in found)

@@ -9,18 +9,18 @@ Shapes: B batch, T time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...training import Chunk, ContiguousStreams, RandomSubsequences, Total
 from ...training.stateful import detached
-from .network import LanguageNetwork
+from .network import LanguageEnsemble, LanguageNetwork
 
+Model = LanguageNetwork | LanguageEnsemble
 # Rows that read a text side by side where its loss is estimated.
 ROWS_OF_VALIDATION = 32
 STEPS_OF_VALIDATION = 256
@@ -39,21 +39,41 @@ class StreamLoss:
         self.restart = restart
         self.state: Any = None
 
-    def __call__(self, model: LanguageNetwork, chunk: Chunk, progress: float) -> Total:
+    def __call__(self, model: Model, chunk: Chunk, progress: float) -> Total:
         tokens, targets = chunk.values
         reset = chunk.reset.clone()
         reset[:, 0] |= torch.rand(len(reset), device=reset.device) < self.restart
-        scores, state = model(tokens, self.state, reset)
+        losses, state = model.losses(tokens, targets, self.state, reset)
         self.state = detached(state)
-        loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="sum")
-        return Total(loss, torch.as_tensor(targets.numel(), device=loss.device))
+        return Total(losses.sum(), torch.as_tensor(targets.numel(), device=losses.device))
 
     def state_dict(self) -> dict[str, Any]:
         """The state that the next part goes on from."""
-        return {} if self.state is None else {f"{k}": part for k, part in enumerate(self.state)}
+        return {} if self.state is None else dict(_named(self.state))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = tuple(state[name] for name in sorted(state, key=int)) or None
+        self.state = _nested(state) if state else None
+
+
+def _named(state: Any, name: str = "state") -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a state by their places: "state" alone, "state.0", "state.1.0"."""
+    if torch.is_tensor(state):
+        yield name, state
+        return
+    for place, part in enumerate(state):
+        yield from _named(part, f"{name}.{place}")
+
+
+def _nested(named: Mapping[str, Tensor]) -> Any:
+    """The inverse of `_named`."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in named.items():
+        _, dot, rest = name.partition(".")
+        if not dot:
+            return tensor
+        place, _, inner = rest.partition(".")
+        parts.setdefault(place, {})[f"state.{inner}" if inner else "state"] = tensor
+    return tuple(_nested(parts[place]) for place in sorted(parts, key=int))
 
 
 Documents = Sequence[Tensor]
@@ -84,7 +104,7 @@ def _aligned(documents: Documents) -> tuple[list[Tensor], list[Tensor]]:
 
 
 @torch.no_grad()
-def estimated_loss(model: LanguageNetwork, ids: Tensor, rows: int = ROWS_OF_VALIDATION) -> float:
+def estimated_loss(model: Model, ids: Tensor, rows: int = ROWS_OF_VALIDATION) -> float:
     """Nats a token of a text cut into rows, each of which begins from zeros."""
     rows = max(1, min(rows, len(ids) // STEPS_OF_VALIDATION))
     length = (len(ids) - 1) // rows
@@ -94,7 +114,7 @@ def estimated_loss(model: LanguageNetwork, ids: Tensor, rows: int = ROWS_OF_VALI
 
 
 @torch.no_grad()
-def text_losses(model: LanguageNetwork, ids: np.ndarray) -> np.ndarray:
+def text_losses(model: Model, ids: np.ndarray) -> np.ndarray:
     """-log p of every token of a text but the first, in nats, read from its start, [N - 1]."""
     device = next(model.parameters()).device
     tokens = torch.from_numpy(ids.astype(np.int64)).to(device)[None]
@@ -106,7 +126,7 @@ def text_losses(model: LanguageNetwork, ids: np.ndarray) -> np.ndarray:
     return np.concatenate(found) if found else np.empty(0)
 
 
-def _total(model: LanguageNetwork, tokens: Tensor, targets: Tensor) -> Tensor:
+def _total(model: Model, tokens: Tensor, targets: Tensor) -> Tensor:
     state, total = None, tokens.new_zeros((), dtype=torch.float64)
     for start in range(0, tokens.shape[1], STEPS_OF_VALIDATION):
         some = slice(start, start + STEPS_OF_VALIDATION)

@@ -7,10 +7,12 @@ the same time; a large learning rate that falls to zero with the budget).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from ...nn import Recurrent
-from .network import LanguageNetwork
+from ...nn.ensemble import ensemble_of
+from .network import LanguageEnsemble, LanguageNetwork
 
 # Tokens that are read in all, where nobody says how often a text is read; and the bounds of that.
 TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 4_500_000, 1, 40
@@ -29,6 +31,7 @@ class Plan:
         tied: whether both share their weights.
         learning_rate, weight_decay: of AdamW.
         passes: how often the training text is read.
+        members: networks whose probabilities are averaged.
     """
 
     hidden_size: int
@@ -41,6 +44,7 @@ class Plan:
     learning_rate: float
     weight_decay: float
     passes: float
+    members: int = 1
 
 
 def plan_for(kind: str, tokens: int, passes: float | None = None, can_drop: bool = True) -> Plan:
@@ -74,13 +78,18 @@ class Architecture:
     embedding_dropout: float
     weight_drop: float
     tied: bool
+    members: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: the arguments."""
         return asdict(self)
 
-    def build(self, make_cell: Any, engine: str) -> LanguageNetwork:
-        """The network, its weights drawn."""
+    def build(self, make_cell: Any, engine: str) -> LanguageNetwork | LanguageEnsemble:
+        """The network, or several that predict as one, their weights drawn."""
+        one = partial(self._one, make_cell, engine)
+        return ensemble_of(self.members, one, LanguageEnsemble)  # pyright: ignore
+
+    def _one(self, make_cell: Any, engine: str) -> LanguageNetwork:
         recurrent = Recurrent(
             make_cell,
             self.embedding_size,

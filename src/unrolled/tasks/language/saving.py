@@ -15,6 +15,8 @@ from ..training import purpose_of
 from .model import Fitted, LanguageModel
 from .plan import Architecture
 
+EMBEDDING, READOUT = "embedding.weight", "readout.weight"
+
 
 def save_language_model(model: LanguageModel, folder: Path) -> Path:
     """Write what `load_language_model` reads; the folder is made if it is not there."""
@@ -23,7 +25,7 @@ def save_language_model(model: LanguageModel, folder: Path) -> Path:
     weights = dict(fitted.network.state_dict())
     if fitted.architecture.tied:
         # One tensor under two names; the embedding's is kept.
-        del weights["readout.weight"]
+        weights = {name: w for name, w in weights.items() if not name.endswith(READOUT)}
     write_tensors(folder / MODEL, weights)
     # The configuration comes last: a folder that has one is complete.
     write_json(folder / CONFIG, _config(model))
@@ -79,7 +81,8 @@ def _fitted(model: LanguageModel, config: dict[str, Any], folder: Path) -> Fitte
     network = architecture.build(model.make_cell, model.engine)
     weights = read_tensors(folder / MODEL)
     if architecture.tied:
-        weights["readout.weight"] = weights["embedding.weight"]
+        tied = {name: w for name, w in weights.items() if name.endswith(EMBEDDING)}
+        weights |= {name.removesuffix(EMBEDDING) + READOUT: w for name, w in tied.items()}
     network.load_state_dict(weights, strict=True)
     vocabulary = Vocabulary.from_dict(config["vocabulary"])
     return Fitted(vocabulary, architecture, network.to(model.torch_device()).eval(), config["text"])
