@@ -13,8 +13,6 @@ from .coding import Coding
 # Pairs that are read in all where nobody says how often, short sequences and sentences; and the
 # bounds of how often.
 SHORT_READ, SENTENCES_READ, FEWEST_EPOCHS, MOST_EPOCHS = 2_900_000, 450_000, 8, 40
-# From so many short pairs on, two networks that read fewer are better than one, and as quick.
-MANY_SHORT, TOGETHER, READ_TOGETHER = 50_000, 2, 1_050_000
 # From so many pairs on, a batch has so many.
 BATCHES = ((50_000, 128), (10_000, 64), (1_000, 32), (0, 16))
 
@@ -52,10 +50,8 @@ def plan_for(coding: Coding, pairs: int) -> Plan:
     """Sizes and rates for so many pairs."""
     batch = next(size for least, size in BATCHES if pairs >= least)
     if coding.target.kind in ("symbols", "characters"):
-        several = pairs >= MANY_SHORT
-        epochs = _epochs(READ_TOGETHER if several else SHORT_READ, pairs)
-        members = TOGETHER if several else 1
-        return Plan(256, 64, 1, 0.15, False, 0.1, 5e-3, 0.01, epochs, batch, members)
+        epochs = _epochs(SHORT_READ, pairs)
+        return Plan(256, 64, 1, 0.15, False, 0.1, 5e-3, 0.01, epochs, batch)
     epochs = _epochs(SENTENCES_READ, pairs)
     return Plan(256, 128, 1, 0.3, True, 0.1, 3e-3, 0.01, epochs, batch)
 
