@@ -157,7 +157,7 @@ def test_without_a_test_part_and_quietly(folder, capsys) -> None:
     [
         (["train", "music", "none.mat"], "there is no file none.mat"),
         (["train", "music", "songs", "--test", "1.5"], "--test must be a share below 1"),
-        (["train", "music", "songs", "--steps-per-beat", "0"], "steps_per_beat must be a whole"),
+        (["train", "music", "songs", "--steps-per-beat", "0"], "--steps-per-beat must be a whole"),
         (["train", "music", "songs", "--lowest", "200"], "lowest and keys must lie among"),
         (["train", "music", "songs", "--cell", "lstn"], "lstm"),
         (["check", "music", "songs", "--transpose", "-2"], "transpose must be a whole number"),
