@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--cell", default="lstm")
     parser.add_argument("--decoder", default="direct")
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--members", type=int, help="networks that are averaged; default by data")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -118,7 +119,12 @@ def main() -> None:
     print(f"torch {torch.__version__}, {asked.threads} threads, {platform.processor() or 'cpu'}")
     for seed in range(asked.seeds):
         forecaster = Forecaster(
-            asked.cell, horizon=horizon, decoder=asked.decoder, seed=seed, engine=asked.engine
+            asked.cell,
+            horizon=horizon,
+            decoder=asked.decoder,
+            members=asked.members,
+            seed=seed,
+            engine=asked.engine,
         )
         began = time.perf_counter()
         row = run(forecaster, asked.data)

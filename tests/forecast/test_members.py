@@ -1,5 +1,7 @@
 """Several networks whose forecasts are averaged."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -47,10 +49,10 @@ def test_the_forecast_is_the_mean_of_those_of_the_networks(fitted) -> None:
     assert isinstance(whole, Ensemble)
     try:
         for one in whole.members:
-            object.__setattr__(fitted.fitted_, "model", one)
+            fitted.fitted_ = replace(fitted.fitted_, model=one)
             alone.append(fitted.predict().quantiles)
     finally:
-        object.__setattr__(fitted.fitted_, "model", whole)
+        fitted.fitted_ = replace(fitted.fitted_, model=whole)
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
     # The mean is taken in float32, before the values get their units back.
     np.testing.assert_allclose(together, np.mean(alone, axis=0), rtol=1e-5)

@@ -31,7 +31,6 @@ PANELS = {
     "testing": "Data",
     "searching": "Search",
     "model": "Model",
-    "modelling": "Model",
     "optimising": "Updates",
     "running": "Run",
 }
@@ -60,10 +59,7 @@ def as_options(text: str, typed: Sequence[str] = ()) -> str:
 
 
 def takes(**groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Replace each parameter that is named here by the fields of its dataclass.
-
-    The fields come in the order in which the parameters are named here, then the command's own.
-    """
+    """Replace each parameter that is named here by the fields of its dataclass, in its place."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         hints = get_type_hints(command, include_extras=True)

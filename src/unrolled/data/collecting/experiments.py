@@ -382,6 +382,7 @@ def _numbers(columns: Columns, wanted: Wanted, role: str) -> np.ndarray:
 def say_constant(
     records: list[Raw], inputs: tuple[str, ...], outputs: tuple[str, ...], notes: Notes
 ) -> None:
+    """Note the columns whose value is the same in every row of all records."""
     for k, names in enumerate((inputs, outputs)):
         values = np.concatenate([record[k] for record in records])
         same = [n for n, v in zip(names, values.T, strict=False) if np.ptp(v) == 0]

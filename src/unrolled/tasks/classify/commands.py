@@ -9,11 +9,15 @@ import numpy as np
 import typer
 
 from ...data import Samples
-from ...files import csv_text, write_text
-from ...naming import counted
 from ..options import Run
-from ..runs import check_output
-from ..supervised import SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..supervised import (
+    SampleCommands,
+    check_table,
+    evaluate_and_tell,
+    tell_findings,
+    train_and_report,
+    write_table,
+)
 from ..training import Running
 from .demo import control_charts
 from .model import Classifier
@@ -44,7 +48,7 @@ def predict(
     if bool(source) == bool(text):
         raise ValueError("predict needs an INPUT or --text, and not both")
     if output:
-        check_output(output, source)
+        check_table(output, source)
     model = Classifier.load(run)
     data = model.read_unlabelled([text] if text else source)
     found, findings = model.classified(data)
@@ -52,8 +56,8 @@ def predict(
     tell_findings(finding for finding in noticed if finding.kind != "found")
     classes = model.fitted_.coding.classes
     if output:
-        write_text(Path(output), table(data, found, classes))
-        typer.echo(f"{output}: {counted(len(data), 'sample')}")
+        header = ["sample", "class", "probability", *(f"p({name})" for name in classes)]
+        write_table(output, header, table(data, found, classes), "sample")
         return
     width = max(len(sample.name) for sample in data)
     for sample, row in zip(data, found, strict=True):
@@ -61,14 +65,14 @@ def predict(
         typer.echo(told if text else f"{sample.name:<{width}}  {told}  {excerpt(sample)}")
 
 
-def table(data: Samples, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
-    """Predictions as CSV: sample, class, its probability, and p(class) of every class."""
+def table(data: Samples, found: np.ndarray, classes: tuple[str, ...]) -> list[list[str]]:
+    """A row a sample: its name, its class, p of that, and p of every class; `found` is [N, K]."""
     rows = []
-    for sample, row in zip(data, probabilities, strict=True):
+    for sample, row in zip(data, found, strict=True):
         given = int(row.argmax())
         shown = [f"{share:.6f}" for share in row]
         rows.append([sample.name, classes[given], shown[given], *shown])
-    return csv_text(["sample", "class", "probability", *(f"p({name})" for name in classes)], rows)
+    return rows
 
 
 def evaluate(run: Run, source: Source) -> None:

@@ -15,8 +15,14 @@ from ...data.systems import SystemData
 from ...files import csv_text, write_text
 from ...naming import counted
 from ..options import Run
-from ..runs import check_output
-from ..supervised import TEST, SampleCommands, evaluate_and_tell, tell_findings, train_and_report
+from ..supervised import (
+    TEST,
+    SampleCommands,
+    check_table,
+    evaluate_and_tell,
+    tell_findings,
+    train_and_report,
+)
 from ..training import Running
 from .demo import oscillator
 from .measures import stretch_of
@@ -47,10 +53,8 @@ def predict(
     ] = False,
 ) -> None:
     """Simulate the output for a table of inputs, free running, as CSV."""
-    if output and not output.lower().endswith(".csv"):
-        raise ValueError(f"--output must end in .csv, got {output}")
     if output:
-        check_output(output, source)
+        check_table(output, source)
     model = SystemIdentifier.load(run)
     read = model.read_again if one_step else model.without_outputs
     data = _part(read(source), rows)
