@@ -12,6 +12,7 @@ from engines.agreement import assert_alike, everything
 from graph.catalogue import NAMES, arguments, cell_named
 from unrolled.engines import Native
 from unrolled.engines.native import build, kernel
+from unrolled.engines.native import engine as native_engine
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C++ compiler")
 
@@ -146,7 +147,7 @@ def test_the_operator_is_what_torch_expects() -> None:
     from unrolled.engines.native import operator
 
     cell = ur.cells.GRU(3, 4).double()
-    number, names = operator._asked_for(cell, torch.float64, ("h",), False)
+    number, names = operator._asked_for(cell, torch.float64, ("h",), lean=False, half=False)
     x, values = torch.randn(2, 5, 3).double().requires_grad_(), torch.randn(2, 5, 4).double()
     bases = [dict(cell.named_parameters())[name] for name in names]
     masks = [torch.rand(2, 5) < 0.5]
@@ -154,7 +155,8 @@ def test_the_operator_is_what_torch_expects() -> None:
     torch.library.opcheck(operator.native_unroll, given)
 
 
-def test_autocast_is_answered_in_the_precision_of_the_parameters() -> None:
+def test_autocast_is_answered_in_the_precision_of_the_parameters(monkeypatch) -> None:
+    monkeypatch.setattr(native_engine, "multiplies_in_half", lambda: False)
     cell, x = ur.cells.LSTM(3, 4), torch.randn(2, 5, 3)
     plain = ur.unroll(cell, x, engine="native").outputs
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -25,6 +25,7 @@ from ..training.machine import checked_precision
 from . import arguments
 from .arguments import argument
 from .learning import name_of, torch_device
+from .training import describe_optimisation
 
 BY_DATA = "Default by data."
 OPTIMISATION = Optimisation(warm_up=0.05)
@@ -86,6 +87,10 @@ class Estimator(BaseEstimator):
     def torch_device(self) -> torch.device:
         """Where to compute: a GPU if `device` is "auto" and there is one."""
         return torch_device(self.device)
+
+    def describe_updates(self) -> str:
+        """How a gradient becomes an update, in words."""
+        return describe_optimisation(self.optimisation, self.torch_device())
 
     def make_cell(self, input_size: int, hidden_size: int) -> Any:
         """A cell of the kind that was asked for."""

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 
 from ..files import held, remove_halves, write_json
 from ..training import Checkpoint, Machine, Optimisation, TrainingFailed
 from ..training.checkpoint import first_difference
-from ..training.machine import PRECISIONS
+from ..training.machine import AUTO, PRECISIONS, checked_precision
 from ..training.settings import SCHEDULES
 from .runs import METRICS, RunError, new_run_folder, read_json
 
@@ -50,9 +51,13 @@ class Optimising:
         float, typer.Option(min=0, help="Largest size of each of its numbers; 0 for any.")
     ] = 0.0
     accumulate: Annotated[int, typer.Option(help="Batches an update.")] = 1
-    precision: Annotated[str, typer.Option(help=f"Of products: {', '.join(PRECISIONS)}.")] = (
-        DEFAULTS.precision
-    )
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Of products: {', '.join([AUTO, *PRECISIONS])}. Default by task.",
+            show_default=False,
+        ),
+    ] = None
 
     def optimisation(self, usual: Optimisation = DEFAULTS) -> Optimisation:
         """As the library takes it.
@@ -70,17 +75,17 @@ class Optimising:
             clip_norm=self.clip_norm or None,
             clip_value=self.clip_value or None,
             accumulate=self.accumulate,
-            precision=self.precision,
+            precision=self.precision or usual.precision,
         )
 
 
-def describe_optimisation(how: Optimisation) -> str:
+def describe_optimisation(how: Optimisation, device: torch.device) -> str:
     """`cosine schedule, gradients clipped to a norm of 1, float32`."""
     clipped = {"a size": how.clip_value, "a norm": how.clip_norm}
     parts = [f"{how.schedule} schedule"]
     parts += [f"gradients clipped to {what} of {v:g}" for what, v in clipped.items() if v]
     parts += [f"{how.accumulate} batches each"] if how.accumulate > 1 else []
-    return ", ".join([*parts, how.precision])
+    return ", ".join([*parts, checked_precision(how.precision, device)])
 
 
 @dataclass

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..engines.native.build import multiplies_in_half
 from ..naming import one_of
 from .checkpoint import from_bytes, to_bytes
 
@@ -33,6 +34,8 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# The precision that the device is fastest in, among those that training does well in.
+AUTO = "auto"
 
 
 class Machine:
@@ -41,9 +44,10 @@ class Machine:
     Arguments:
         device: where the model is.
         precision: "float32"; or "bfloat16" or "float16" for matrix products, with weights and
-            sums in float32, where the device has it.
+            sums in float32, where the device has it; or "auto" (`checked_precision`).
 
     Attributes:
+        precision: the one that is computed in.
         scaler: of the loss; it scales in float16 only.
 
     Raises:
@@ -54,7 +58,7 @@ class Machine:
         self.device = torch.device(device)
         self.precision = checked_precision(precision, self.device)
         self.state = _processes(self.device)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")  # pyright: ignore[reportPrivateImportUsage]
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")  # pyright: ignore[reportPrivateImportUsage]
 
     @property
     def processes(self) -> int:
@@ -129,10 +133,16 @@ class Machine:
 def checked_precision(precision: str, device: torch.device) -> str:
     """A precision that the device has.
 
+    Arguments:
+        precision: by name; "auto": bfloat16 on a CPU with an instruction that multiplies it, else
+            float32.
+
     Raises:
         ValueError: it is unknown, or the device lacks it.
     """
-    one_of(precision, PRECISIONS, "precision")
+    one_of(precision, (AUTO, *PRECISIONS), "precision")
+    if precision == AUTO:
+        return "bfloat16" if device.type == "cpu" and multiplies_in_half() else "float32"
     if precision == "float16" and device.type == "cpu":
         raise ValueError('precision "float16" needs a GPU; a CPU has "bfloat16"')
     if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ..cells.cell import check_size
 from ..naming import one_of
-from .machine import PRECISIONS
+from .machine import AUTO, PRECISIONS
 
 
 def _cosine(done: float, warm_up: float) -> float:
@@ -56,7 +56,8 @@ class Optimisation:
         clip_norm: largest norm of the gradient; None for any.
         clip_value: largest size of each of its numbers; None for any. Taken before the norm.
         accumulate: batches an update.
-        precision: of matrix products: "float32", "bfloat16", "float16".
+        precision: of matrix products: "float32", "bfloat16", "float16"; "auto": bfloat16 on a CPU
+            with an instruction that multiplies it, else float32.
         averaging: decay of the exponential average of the weights, which is what is validated
             and kept; less in the first updates; 0 for the last weights.
 
@@ -74,7 +75,7 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         one_of(self.schedule, SCHEDULES, "schedule")
-        one_of(self.precision, PRECISIONS, "precision")
+        one_of(self.precision, (AUTO, *PRECISIONS), "precision")
         for name in ("warm_up", "averaging"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)!r}")

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .source import Target
+import torch
+
+from .places import Target
 
 OPTIONS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 SHARED = ("-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w")
@@ -85,10 +87,16 @@ def registers() -> tuple[int, int]:
     return 16, 16
 
 
-def target_for(real: str) -> Target:
+@torch.compiler.assume_constant_result
+def multiplies_in_half() -> bool:
+    """Whether one instruction of this machine adds products of bfloat16 numbers to floats."""
+    return "avx512_bf16" in _cpu_flags()
+
+
+def target_for(real: str, half: bool = False) -> Target:
     """What to compile for on this machine, in float or double."""
     size, count = registers()
-    return Target(real, size // (8 if real == "double" else 4), count)
+    return Target(real, size // (8 if real == "double" else 4), count, half)
 
 
 def cache_folder() -> Path:

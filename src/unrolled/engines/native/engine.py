@@ -14,7 +14,7 @@ from ...cells import Cell
 from ...graph import UnsupportedOperator
 from ..eager import everything_is_forced
 from ..engine import Problem, Solution, Trouble, is_autocast, transform_of
-from .build import cache_facts, compiler, registers
+from .build import cache_facts, compiler, multiplies_in_half, registers
 from .differentiable import states_of
 from .kernel import REALS, Kernel
 from .kernels import NoKernel, kernel_of
@@ -29,7 +29,9 @@ NO_COMPILER = "there is no C++ compiler (g++, clang++ or c++; CXX names another)
 class Native:
     """Runs any cell whose graph is known, in float32 or float64, on the CPU.
 
-    Under autocast it computes in the precision of the parameters, which loses nothing.
+    Under autocast it computes in the precision of the parameters, which loses nothing; where
+    bfloat16 is asked for and the machine multiplies it, products take their factors rounded to
+    it, and everything else stays in float32.
 
     Attributes:
         lean: keep only the states for the backward pass, which then computes again what it needs
@@ -54,7 +56,7 @@ class Native:
         if compiler() is None:
             return Trouble(NO_COMPILER)
         try:
-            kernel = self._kernel(problem)
+            kernel = self._kernel(problem, _half(problem))
         except UnsupportedOperator as error:
             return str(error)
         except NoKernel as error:
@@ -75,7 +77,10 @@ class Native:
         if self.lean:
             how += ", states alone kept"
         if is_autocast("cpu"):
-            how += f", in {str(_precision(problem)).removeprefix('torch.')} under autocast too"
+            name = str(_precision(problem)).removeprefix("torch.")
+            if _half(problem):
+                return f"{how}, products in bfloat16, all else in {name}"
+            return f"{how}, in {name} under autocast too"
         return how
 
     def equipment(self) -> str:
@@ -90,19 +95,20 @@ class Native:
 
     def solve(self, problem: Problem) -> Solution:
         if not is_autocast("cpu"):
-            return self._solve(problem)
+            return self._solve(problem, half=False)
+        half = _half(problem)
         with torch.autocast("cpu", enabled=False):
-            return self._solve(_in_one_precision(problem))
+            return self._solve(_in_one_precision(problem), half)
 
-    def _solve(self, problem: Problem) -> Solution:
+    def _solve(self, problem: Problem, half: bool) -> Solution:
         names = list(problem.cell.state_sizes)
         if torch.compiler.is_compiling():
             # Imported here, as it imports the compiler.
             from .operator import states_as_operator
 
-            states, source = states_as_operator(problem, self.lean), None
+            states, source = states_as_operator(problem, self.lean, half), None
         else:
-            kernel = self._kernel(problem)
+            kernel = self._kernel(problem, half)
             states = states_of(kernel, problem)
             source = kernel.source
         # Copies: whoever resets a stream in place leaves the outputs as they are.
@@ -110,13 +116,13 @@ class Native:
         found = dict(zip(names, map(problem.blank, states), strict=True))
         return Solution(found, final, source)
 
-    def _kernel(self, problem: Problem) -> Kernel:
+    def _kernel(self, problem: Problem, half: bool) -> Kernel:
         """The compiled step; the backward pass is built at once where it will be needed."""
         known = problem.known
         if self not in known:
             wants = problem.inputs.requires_grad if torch.is_grad_enabled() else None
-            forced = tuple(problem.forced)
-            known[self] = kernel_of(problem.cell, _precision(problem), forced, self.lean, wants)
+            forced, dtype = tuple(problem.forced), _precision(problem)
+            known[self] = kernel_of(problem.cell, dtype, forced, self.lean, half, wants)
         return known[self]
 
 
@@ -140,6 +146,12 @@ def _precision(problem: Problem) -> torch.dtype:
     if is_autocast("cpu"):
         return next((p.dtype for p in problem.cell.parameters()), torch.float32)
     return problem.inputs.dtype
+
+
+def _half(problem: Problem) -> bool:
+    """Whether products are asked for in bfloat16, and the machine has an instruction for them."""
+    asked = is_autocast("cpu") and torch.get_autocast_dtype("cpu") is torch.bfloat16
+    return asked and _precision(problem) is torch.float32 and multiplies_in_half()
 
 
 def _in_one_precision(problem: Problem) -> Problem:

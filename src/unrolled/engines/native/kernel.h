@@ -51,7 +51,15 @@ static void clear(REAL *p, long count) {
     for (long k = 0; k < count; k++) p[k] = 0;
 }
 
-// One column of a stage's weights: a matrix [rows, columns] with strides, into panels of
+// Up to LANES numbers that lie `stride` apart, and zeros.
+INLINE V entries(const REAL *p, long stride, long count) {
+    if (count == LANES && stride == 1) return load(p);
+    V v = {};
+    for (long i = 0; i < (count == LANES ? LANES : count); i++) v[i] = p[i * stride];
+    return v;
+}
+
+// One column of a stage's weights: a matrix [rows, columns] with strides, as factors, into panels of
 // `units` blocks of LANES rows, [panel][column][of `width` columns, this the number `at`][unit].
 // `panel` is the length of a panel for one unit, `skip` where this phase starts in it.
 static void pack(const Team &a, const REAL *matrix, REAL *out, long row_stride, long column_stride,
@@ -65,17 +73,11 @@ static void pack(const Team &a, const REAL *matrix, REAL *out, long row_stride, 
             const REAL *from = matrix + row * row_stride;
             REAL *to = out + p * panel * units * LANES + (skip * here + at * here + u) * LANES;
             const long step = width * here * LANES;
-            if (count == LANES && row_stride == 1)
-                for (long k = 0; k < columns; k++) store(to + k * step, load(from + k * column_stride));
-            else if (count == LANES)
-                for (long k = 0; k < columns; k++) {
-                    V v;
-                    for (int i = 0; i < LANES; i++) v[i] = from[i * row_stride + k * column_stride];
-                    store(to + k * step, v);
-                }
-            else
-                for (long k = 0; k < columns; k++) for (long i = 0; i < LANES; i++)
-                    to[k * step + i] = i < count ? from[i * row_stride + k * column_stride] : 0;
+            for (long k = 0; k < columns; k += DEEP, from += DEEP * column_stride, to += step) {
+                const V even = entries(from, row_stride, count);
+                const bool single = DEEP == 1 || k + 1 == columns;
+                store_factors(to, factors(even, single ? splat(0) : entries(from + column_stride, row_stride, count)));
+            }
         }
     }
 }
@@ -94,7 +96,7 @@ struct Left { long start, rows; };
 // A right side: rows [T, B, columns], `time` and `batch` apart.
 struct Right { const REAL *rows; long time, batch, columns; };
 
-// The packed columns `from` to `from + vectors` of the right sides, in blocks of LANES.
+// The factors of columns `from` to `from + vectors` of the right sides, in blocks of LANES.
 static void pack_right(const Right *rights, long from, long vectors, const Steps &s, long r0, int depth, REAL *to) {
     long begin = 0;
     for (; vectors > 0; rights++) {
@@ -103,10 +105,14 @@ static void pack_right(const Right *rights, long from, long vectors, const Steps
             const long left = rights->columns - v * LANES;
             long t = r0 / s.width, b = r0 - t * s.width;
             const REAL *row = rights->rows + (s.low + t) * rights->time + (s.first + b) * rights->batch + v * LANES;
-            for (int k = 0; k < depth; k++) {
-                store(to + k * WIDE * LANES, load_some(row, left));
-                row += rights->batch;
-                if (++b == s.width) { b = 0; t++; row += rights->time - s.width * rights->batch; }
+            for (int k = 0; k < depth; k += DEEP) {
+                V v[2] = {};
+                for (int i = 0; i < DEEP && k + i < depth; i++) {
+                    v[i] = load_some(row, left);
+                    row += rights->batch;
+                    if (++b == s.width) { b = 0; t++; row += rights->time - s.width * rights->batch; }
+                }
+                store_factors(to + k / DEEP * WIDE * LANES, factors(v[0], v[1]));
             }
         }
         begin += blocks;
@@ -117,18 +123,18 @@ static void pack_right(const Right *rights, long from, long vectors, const Steps
 // the tile's sums.
 template <int VECTORS>
 static void add_products(const REAL *high, const REAL *wide, int depth, long tiles, REAL *sums) {
-    for (long tile = 0; tile < tiles; tile++, high += BLOCK * HIGH, sums += HIGH * VECTORS * LANES) {
+    for (long tile = 0; tile < tiles; tile++, high += BLOCK / DEEP * HIGH, sums += HIGH * VECTORS * LANES) {
         // The sums are needed at the end only: they come from far while the products are made.
         EACH(i, HIGH * VECTORS) __builtin_prefetch(sums + i * LANES, 1);
         V acc[HIGH][VECTORS];
         EACH(i, HIGH) EACH(j, VECTORS) acc[i][j] = splat(0);
         const REAL *a = high, *w = wide;
-        for (int k = 0; k < depth; k++, w += WIDE * LANES, a += HIGH) {
-            V v[VECTORS];
-            EACH(j, VECTORS) v[j] = load(w + j * LANES);
+        for (int k = 0; k < depth; k += DEEP, w += WIDE * LANES, a += HIGH) {
+            F v[VECTORS];
+            EACH(j, VECTORS) v[j] = load_factors(w + j * LANES);
             EACH(i, HIGH) {
-                const V r = splat(a[i]);
-                EACH(j, VECTORS) acc[i][j] += r * v[j];
+                const F r = spread(a + i);
+                EACH(j, VECTORS) acc[i][j] = multiply_add(r, v[j], acc[i][j]);
             }
         }
         EACH(i, HIGH) EACH(j, VECTORS) {
@@ -138,7 +144,18 @@ static void add_products(const REAL *high, const REAL *wide, int depth, long til
     }
 }
 
-// Entries of the left side in tiles of HIGH, [tile][row][HIGH], by a few rows at a time.
+// The factors of a few neighbours in a row and, where there are `two`, in the next.
+template <int COUNT>
+INLINE void pack_few(const REAL *p, bool two, long row, REAL *to) {
+    if (DEEP == 1) { __builtin_memcpy(to, p, COUNT * sizeof(REAL)); return; }
+    V even = {}, odd = {};
+    __builtin_memcpy(&even, p, COUNT * sizeof(REAL));
+    if (two) __builtin_memcpy(&odd, p + row, COUNT * sizeof(REAL));
+    const F f = factors(even, odd);
+    __builtin_memcpy(to, &f, COUNT * sizeof(REAL));
+}
+
+// Factors of the left side in tiles of HIGH, [tile][row][HIGH], by a few rows at a time.
 static void pack_left(const REAL *left, long left_row, int depth, const Left *lefts, long count, long from,
                       long tiles, REAL *to) {
     enum { FEW = 8 };
@@ -148,15 +165,20 @@ static void pack_left(const REAL *left, long left_row, int depth, const Left *le
         long skip = from * HIGH;
         for (; skip >= part->rows && skip; part++) skip -= part->rows;
         for (long tile = 0; tile < tiles; tile++) {
-            REAL *out = to + tile * BLOCK * HIGH;
+            REAL *out = to + tile * (BLOCK / DEEP) * HIGH;
+            const REAL *rows = left + part->start + skip;
             if (part->rows - skip >= HIGH) {
-                const REAL *rows = left + part->start + skip;
-                for (int k = k0; k < k1; k++) __builtin_memcpy(out + k * HIGH, rows + k * left_row, HIGH * sizeof(REAL));
+                for (int k = k0; k < k1; k += DEEP)
+                    pack_few<HIGH>(rows + k * left_row, DEEP > 1 && k + 1 < k1, left_row, out + k / DEEP * HIGH);
                 skip += HIGH;
             } else for (int i = 0; i < HIGH; i++) {
                 const bool some = (from + tile) * HIGH + i < count;
                 if (some && skip == part->rows) { part++; skip = 0; }
-                for (int k = k0; k < k1; k++) out[k * HIGH + i] = some ? left[k * left_row + part->start + skip] : 0;
+                rows = left + part->start + skip;
+                for (int k = k0; k < k1; k += DEEP) {
+                    REAL *one = out + k / DEEP * HIGH + i;
+                    if (some) pack_few<1>(rows + k * left_row, DEEP > 1 && k + 1 < k1, left_row, one); else *one = 0;
+                }
                 skip += some;
             }
             if (skip == part->rows && (from + tile + 1) * HIGH < count) { part++; skip = 0; }
@@ -172,7 +194,7 @@ static void accumulate(const Team &a, const Steps &s, const REAL *left, long lef
                        long count, const Right *rights, long vectors, REAL *sums, REAL *space) {
     const long total = (s.high - s.low) * s.width, all = (count + HIGH - 1) / HIGH;
     const long from = a.from(all), tiles = a.to(all) - from;
-    REAL *wide = space, *high = space + BLOCK * WIDE * LANES;
+    REAL *wide = space, *high = space + BLOCK / DEEP * WIDE * LANES;
     for (long r0 = 0; r0 < total && tiles > 0; r0 += BLOCK) {
         const int depth = total - r0 < BLOCK ? total - r0 : BLOCK;
         pack_left(left + r0 * left_row, left_row, depth, lefts, count, from, tiles, high);

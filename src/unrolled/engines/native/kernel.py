@@ -68,6 +68,7 @@ class Kernel:
     Arguments:
         forced: numbers of the state components that given values replace.
         lean: whether only states are kept for the backward pass.
+        half: whether products take their factors in bfloat16; sums and values stay in `dtype`.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class Kernel:
         dtype: torch.dtype,
         forced: frozenset[int] = frozenset(),
         lean: bool = False,
+        half: bool = False,
     ):
         self.dtype = dtype
-        self.plan = Plan(graph, target_for(REALS[dtype]), forced, lean=lean)
+        self.plan = Plan(graph, target_for(REALS[dtype], half), forced, lean=lean)
         self._forward = Forward(self.plan)
         self._backward: dict[bool, Backward] = {}
         self._functions: dict[Pass, Any] = {}
@@ -163,7 +165,7 @@ class Kernel:
         numbers = self._split(batch, made.weights.size)
         numbers |= {"T": time, "keep": keep, "kept_time": batch * plan.kept_row if keep else 0}
         arrays = {"x": x, "kept": kept}
-        work, places = self._work(packed=made.weights.size, scratch=batch * made.scratch_row)
+        work, places = self._work(**self._sizes(made, batch))
         numbers |= places
         for k, start in enumerate(states):
             start = _by_entries(start)
@@ -213,11 +215,10 @@ class Kernel:
         numbers |= {"T": time, "kept_time": batch * plan.kept_row}
         arrays: dict[str, Tensor] = {"x": run.x, "kept": run.kept}
         work, places = self._work(
-            packed=made.weights.size,
+            **self._sizes(made, batch),
             adjoint=steps * batch * plan.adjoint_row,
             sums=threads * made.gradients.size,
             space=threads * made.gradients.space,
-            scratch=batch * made.scratch_row,
         )
         numbers |= places
         for k, state in enumerate(plan.states):
@@ -276,6 +277,15 @@ class Kernel:
 
     def _zeros(self, *shape: int) -> Tensor:
         return self._empty(*shape).zero_()
+
+    @staticmethod
+    def _sizes(made: Pass, batch: int) -> dict[str, int]:
+        """What both passes work in."""
+        return {
+            "packed": made.weights.size,
+            "scratch": batch * made.scratch_row,
+            "factors": batch * made.factors_row,
+        }
 
     def _work(self, **counts: int) -> tuple[Tensor, dict[str, int]]:
         """Memory for one call, and the address of each part of it, whole vectors long."""

@@ -19,6 +19,7 @@ def kernel_of(
     dtype: torch.dtype,
     forced: tuple[str, ...] = (),
     lean: bool = False,
+    half: bool = False,
     wants_x: bool | None = None,
 ) -> Kernel:
     """The compiled step of a cell as it is now.
@@ -26,6 +27,7 @@ def kernel_of(
     Arguments:
         forced: names of the state components that given values replace.
         lean: whether only states are kept for the backward pass.
+        half: whether products take their factors in bfloat16.
         wants_x: whether a backward pass will need the gradient of x; None where there will be
             no backward pass. It is then built beside the forward pass, not after it.
 
@@ -35,7 +37,7 @@ def kernel_of(
     """
     kept = kept_of(cell)
     assert kept.graph is not None
-    key = (dtype, frozenset(forced), lean)
+    key = (dtype, frozenset(forced), lean, half)
     kernel = kept.kernels.get(key)
     if kernel is not None and kernel.is_built(wants_x):
         return kernel
@@ -43,7 +45,7 @@ def kernel_of(
         kernel = kept.kernels.get(key)
         if kernel is None:
             numbers = frozenset(k for k, name in enumerate(cell.state_sizes) if name in forced)
-            kernel = Kernel(kept.graph, dtype, numbers, lean)
+            kernel = Kernel(kept.graph, dtype, numbers, lean, half)
         try:
             kernel.build(wants_x)
         except CompilerFailed as error:

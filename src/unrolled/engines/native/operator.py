@@ -31,6 +31,7 @@ class Asked:
     dtype: torch.dtype
     forced: tuple[str, ...]
     lean: bool
+    half: bool
 
 
 _ASKED: list[Asked] = []
@@ -41,35 +42,35 @@ def _kernel(number: int) -> Kernel:
     cell = asked.cell()
     if cell is None:
         raise RuntimeError("the cell of a compiled unroll is gone; compile the caller again")
-    return kernel_of(cell, asked.dtype, asked.forced, asked.lean)
+    return kernel_of(cell, asked.dtype, asked.forced, asked.lean, asked.half)
 
 
-def states_as_operator(problem: Problem, lean: bool) -> tuple[Tensor, ...]:
+def states_as_operator(problem: Problem, lean: bool, half: bool) -> tuple[Tensor, ...]:
     """Every state at every step, each [B, T, size]."""
     forced = tuple(problem.forced)
-    number, names = _asked_for(problem.cell, problem.inputs.dtype, forced, lean)
+    number, names = _asked_for(problem.cell, problem.inputs.dtype, forced, lean, half)
     if names is None:
-        return _between_graphs(problem, lean)  # pyright: ignore[reportCallIssue]
+        return _between_graphs(problem, lean, half)  # pyright: ignore[reportCallIssue]
     return _as_operator(number, names, problem)
 
 
 @torch.compiler.disable
-def _between_graphs(problem: Problem, lean: bool) -> tuple[Tensor, ...]:
+def _between_graphs(problem: Problem, lean: bool, half: bool) -> tuple[Tensor, ...]:
     """Where the kernel reads what torch computes from parameters, the graph is cut in two."""
-    kernel = kernel_of(problem.cell, problem.inputs.dtype, tuple(problem.forced), lean)
+    kernel = kernel_of(problem.cell, problem.inputs.dtype, tuple(problem.forced), lean, half)
     return states_of(kernel, problem)
 
 
 @torch.compiler.assume_constant_result
 def _asked_for(
-    cell: Cell, dtype: torch.dtype, forced: tuple[str, ...], lean: bool
+    cell: Cell, dtype: torch.dtype, forced: tuple[str, ...], lean: bool, half: bool
 ) -> tuple[int, tuple[str, ...] | None]:
     """A number for the operator to find the kernel by, and the names of the tensors it reads.
 
     The names are None where the kernel reads what torch computes from parameters.
     """
-    kernel = kernel_of(cell, dtype, forced, lean)
-    asked = Asked(ref(cell), dtype, forced, lean)
+    kernel = kernel_of(cell, dtype, forced, lean, half)
+    asked = Asked(ref(cell), dtype, forced, lean, half)
     if asked not in _ASKED:
         _ASKED.append(asked)
     number = _ASKED.index(asked)

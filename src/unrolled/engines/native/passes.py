@@ -6,20 +6,21 @@ threads pack the weights, then run the stages of each step, forwards or backward
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from ...graph.nodes import Concat, Node
 from .parameters import Gradients
+from .places import Place, Pointer, Store, Value, as_it_is
 from .plan import Plan, read_again
 from .program import Program
-from .source import Place, Pointer, Store, Value, Writer, as_it_is, preamble
+from .source import Writer, preamble
 from .weights import Weights
 
 Stores = dict[Node, list[Store]]
 
 # Fields of Memory that hold arrays of numbers, in all kernels.
-ARRAYS = ("x", "dx", "packed", "kept", "scratch", "adjoint", "sums", "space")
+ARRAYS = ("x", "dx", "packed", "kept", "scratch", "factors", "adjoint", "sums", "space")
 # Its numbers; `steps` are those between two products of gradients, `width` is a thread's own.
 NUMBERS = ("T", "xt", "xb", "keep", "kept_time", "lengths", "steps", "width")
 # The fields that it begins with, those of Team.
@@ -47,6 +48,9 @@ class Pass:
         self.weights = Weights(program, plan.target, plan.fixed, plan.windows, plan.bases)
         self._scratch = plan.scratch(program, given)
         self.scratch_row = sum(plan.target.padded(node.size) for node in self._scratch)
+        self._factors = plan.factors(program)
+        depths = [plan.target.depth(node.size) for node in self._factors]
+        self.factors_row = sum(map(plan.target.padded, depths))
 
     @cached_property
     def fields(self) -> dict[str, int]:
@@ -97,6 +101,15 @@ class Pass:
             "a.wait_for_all();",
         ]
 
+    def _writer(self, places: Mapping[Node, Place]) -> Writer:
+        stores, packed = self._stores(), self.weights.places
+        return Writer(
+            self.program, self.plan.target, self.name, places, stores, self._factors, packed
+        )
+
+    def _stores(self) -> Stores:
+        raise NotImplementedError
+
     def _function(self, body: Sequence[str]) -> list[str]:
         return [
             f'extern "C" void {self.name}(const Memory *memory) {{',
@@ -119,9 +132,7 @@ class Forward(Pass):
     @cached_property
     def source(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         plan, places = self.plan, {**self._scratch, **self.plan.kept}
-        writer = Writer(
-            self.program, plan.target, self.name, places, self._stores(), self.weights.places
-        )
+        writer = self._writer(places)
         own = [line for k in range(len(plan.states)) for line in self._first(k)]
         body = [
             *self._start(own),
@@ -197,9 +208,7 @@ class Backward(Pass):
             incoming[f"grad_{state.name}'"]: plan.carried(k) for k, state in enumerate(plan.states)
         }
         places = {**self._scratch, **self._adjoints, **carried, **plan.kept}
-        writer = Writer(
-            self.program, plan.target, self.name, places, self._stores(), self.weights.places
-        )
+        writer = self._writer(places)
         own = [line for k in range(len(plan.states)) for line in self._last(k)]
         row = plan.adjoint_row
         body = [

@@ -8,6 +8,7 @@ Shapes: B batch, T time.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,8 +16,8 @@ from functools import cached_property
 from ...graph import Graph
 from ...graph.derivative import Derivative, Outer
 from ...graph.nodes import Affine, Fixed, Input, Node, Pointwise
+from .places import Place, Target
 from .program import Explicit, Program, program
-from .source import Place, Target
 from .window import Window, window_of
 
 
@@ -158,6 +159,18 @@ class Plan:
             places[node] = Place("scratch", "0", f"{row}", offset)
             offset += self.target.padded(node.size)
         return places
+
+    def factors(self, part: Program) -> dict[Node, Place]:
+        """Places for the vectors of products as their factors, where those are other numbers."""
+        if not self.target.half:
+            return {}
+        vectors = list(dict.fromkeys(product.vector for product in part.products))
+        rows = [self.target.padded(self.target.depth(vector.size)) for vector in vectors]
+        offsets = itertools.accumulate(rows, initial=0)
+        return {
+            vector: Place("factors", "0", f"{sum(rows)}", offset)
+            for vector, offset in zip(vectors, offsets, strict=False)
+        }
 
     # Programs
 

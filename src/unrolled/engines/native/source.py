@@ -7,11 +7,12 @@ as the sums are complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...graph.nodes import Affine, Fixed, Node, Number, Pointwise, Reduce, Slice
+from .places import WIDE, Place, Store, Target
 from .program import Program, Stage
 
 VECTOR = Path(__file__).with_name("vector.h")
@@ -46,96 +47,6 @@ FUNCTIONS = {
     "relu": "relu_({0})",
     "erf": "erf_({0})",
 }
-
-
-# Rows that a product of gradients takes in at once, and vectors of right entries in its tile:
-# together they stay in the first cache.
-BLOCK, WIDE = 128, 4
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the code is compiled for.
-
-    Attributes:
-        real: "float" or "double".
-        lanes: numbers in a vector register.
-        registers: vector registers.
-    """
-
-    real: str
-    lanes: int
-    registers: int
-
-    @property
-    def high(self) -> int:
-        """Left entries in a tile of the products that make gradients."""
-        return self.registers * 3 // 4 // WIDE
-
-    def padded(self, size: int) -> int:
-        """A row's length in memory, a whole number of vectors."""
-        return -(-size // self.lanes) * self.lanes
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value of every sample and step lies in memory.
-
-    Attributes:
-        array: name of the array.
-        time, batch: from one step, and from one sample, to the next.
-        offset: of the value in its row.
-        ahead: steps ahead of the current one.
-        by_turns: whether odd and even steps write over one another.
-    """
-
-    array: str
-    time: str
-    batch: str
-    offset: int = 0
-    ahead: int = 0
-    by_turns: bool = False
-
-    @property
-    def pointer(self) -> str:
-        """The address at step t of sample b."""
-        step = f"(t + {self.ahead})" if self.ahead else "t"
-        if self.by_turns:
-            step = f"({step} & 1)"
-        parts = [f"a.{self.array}", f"{step} * {self.time}", f"b * {self.batch}", str(self.offset)]
-        return " + ".join(part for part in parts if part != "0" and "* 0" not in part)
-
-    @property
-    def strides(self) -> tuple[str, str, str]:
-        """The address at step 0 of sample 0, and from one step and sample to the next."""
-        start = f"a.{self.array} + {self.ahead} * {self.time} + {self.offset}"
-        return start, self.time, self.batch
-
-
-Pointer = Callable[[Place], str]
-Value = Callable[[Pointer, str], str]
-
-
-def as_it_is(pointer: Pointer, entry: str) -> str:
-    return "{v}"
-
-
-@dataclass(frozen=True)
-class Store:
-    """A value written to memory as soon as it is computed.
-
-    Attributes:
-        place: where to.
-        value: what is written, as an expression of {v}, of places and of the entry.
-        when: a condition.
-        part: where the value starts in the place and its size, where it is a part of what lies
-            there; a whole vector may be written behind any other.
-    """
-
-    place: Place
-    value: Value = as_it_is
-    when: str = ""
-    part: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +90,7 @@ class Writer:
         name: of the program.
         places: where values are that are read from memory.
         stores: what is written of each value.
+        factors: where the factors of vectors are, if not what they lie in `places` as.
         packed: offsets of the weights and biases of stages, and of vectors, in `a.packed`.
     """
 
@@ -189,10 +101,12 @@ class Writer:
         name: str,
         places: Mapping[Node, Place],
         stores: Mapping[Node, Sequence[Store]],
+        factors: Mapping[Node, Place],
         packed: Mapping[object, int],
     ):
         self.program, self.target, self.name = program, target, name
-        self.places, self.stores, self.packed = places, stores, packed
+        self.places, self.stores = places, stores
+        self.factors, self.packed = factors, packed
 
     def stages(self) -> list[str]:
         """A function for each stage."""
@@ -202,10 +116,22 @@ class Writer:
 
     def calls(self) -> list[str]:
         """One step: all stages, for all samples of the thread."""
-        lines = []
+        lines, missing = [], set(self.factors)
         for k, stage in enumerate(self.program.stages):
+            read = [vector for vector, _ in phases(stage) if vector in missing]
+            missing -= set(read)
+            if read:
+                lines += [*map(self._pack, read), "a.wait();"]
             lines += [*self._calls(k, stage), "a.wait();"]
         return lines
+
+    def _pack(self, vector: Node) -> str:
+        """Make the factors of a vector, for all samples of the thread."""
+        row, factors = self.places[vector].pointer, self.factors[vector].pointer
+        blocks = self.target.padded(vector.size) // self.target.lanes
+        part = f"a.from({blocks}), a.to({blocks})"
+        call = f"pack_row({row}, {vector.size}, {factors}, {part});"
+        return f"for (long b = a.first; b < a.last; b++) {call}"
 
     # One stage
 
@@ -296,7 +222,8 @@ class _Body:
 
     def _products(self) -> list[str]:
         sums, units = len(self.stage.accumulators), self.tile.units
-        panel = sum(vector.size * len(columns) for vector, columns in phases(self.stage))
+        depth = self.writer.target.depth
+        panel = sum(depth(vector.size) * len(columns) for vector, columns in phases(self.stage))
         row = self.writer.target.padded(self.stage.size)
         lines = [
             f"V acc[ROWS][{sums}][UNITS];",
@@ -319,15 +246,19 @@ class _Body:
         return lines
 
     def _phase(self, vector: Node, columns: Sequence[tuple[int, Affine]]) -> list[str]:
-        count, row = len(columns), self._pointer(self.writer.places[vector])
+        writer, count = self.writer, len(columns)
+        row = self._pointer(writer.factors.get(vector) or writer.places[vector])
         adds = "".join(
-            f" acc[m][{index}][u] += r * v[{c}][u];" for c, (index, _) in enumerate(columns)
+            f" acc[m][{index}][u] = multiply_add(r, v[{c}][u], acc[m][{index}][u]);"
+            for c, (index, _) in enumerate(columns)
         )
         return [
-            f"for (int k = 0; k < {vector.size}; k++, w += {count} * UNITS * LANES) {{",
-            f"    V v[{count}][UNITS];",
-            f"    EACH(c, {count}) EACH(u, UNITS) v[c][u] = load(w + (c * UNITS + u) * LANES);",
-            f"    EACH(m, ROWS) {{ const V r = splat(({row})[k]); EACH(u, UNITS) {{{adds} }} }}",
+            f"for (int k = 0; k < {writer.target.depth(vector.size)}; k++) {{",
+            f"    F v[{count}][UNITS];",
+            f"    EACH(c, {count}) EACH(u, UNITS)",
+            "        v[c][u] = load_factors(w + (c * UNITS + u) * LANES);",
+            f"    EACH(m, ROWS) {{ const F r = spread({row} + k); EACH(u, UNITS) {{{adds} }} }}",
+            f"    w += {count} * UNITS * LANES;",
             "}",
         ]
 
@@ -404,7 +335,8 @@ def preamble(target: Target) -> str:
             f"#define INT {'long long' if double else 'int'}",
             f"#define LANES {target.lanes}",
             f"#define DOUBLE {int(double)}",
-            f"enum {{ BLOCK = {BLOCK}, HIGH = {target.high}, WIDE = {WIDE} }};",
+            f"#define HALF {int(target.half)}",
+            f"enum {{ BLOCK = {target.block}, HIGH = {target.high}, WIDE = {WIDE} }};",
             VECTOR.read_text(),
             KERNEL.read_text(),
         ]

@@ -2,7 +2,7 @@
 // so that a kernel compiles in a fraction of a second, and no -ffast-math, so that NaN stays NaN.
 //
 // The generated source defines before this text: REAL (float or double), INT (an integer of the
-// same size), LANES, and DOUBLE (0 or 1).
+// same size), LANES, DOUBLE and HALF (0 or 1).
 //
 // exp, expm1, log, log1p, tanh and sigmoid are polynomials, within 4 units in the last place of
 // the exact value over their whole range, subnormal results included. After Cody and Waite,
@@ -27,6 +27,44 @@ INLINE V load_some(const REAL *p, int lanes) { return lanes >= LANES ? load(p) :
 INLINE void store_some(REAL *p, V v, int lanes) { if (lanes >= LANES) store(p, v); else store_part(p, v, lanes); }
 INLINE V pick(M mask, V a, V b) { return mask ? a : b; }
 INLINE V truth(M mask) { return pick(mask, splat(1), splat(0)); }
+
+// What products multiply, as it lies in memory and in registers: numbers; or, where HALF says so,
+// pairs of neighbours rounded to bfloat16, the even one in the lower half, of which one instruction
+// adds both products to a float.
+#if HALF
+enum { DEEP = 2 };
+typedef INT FACTOR;
+typedef M F;
+
+// To the nearest of the numbers whose lower half is zero, to the even one between two; NaN stays NaN.
+INLINE M upper_half(V a) {
+    M bits = (M)a, rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    return (a != a ? bits | 0x400000 : rounded) & ~0xffff;
+}
+INLINE F factors(V even, V odd) { return ((upper_half(even) >> 16) & 0xffff) | upper_half(odd); }
+INLINE V multiply_add(F a, F b, V sum) {
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+// The factors of a row, those of its blocks of LANES numbers from `from` to `to`.
+static void pack_row(const REAL *row, long size, REAL *out, long from, long to) {
+    typedef short H __attribute__((vector_size(LANES * sizeof(short))));
+    for (long j = from * LANES; j < to * LANES; j += LANES) {
+        const H h = __builtin_convertvector(upper_half(load_some(row + j, size - j)) >> 16, H);
+        __builtin_memcpy((short *)out + j, &h, sizeof h);
+    }
+}
+#else
+enum { DEEP = 1 };
+typedef REAL FACTOR;
+typedef V F;
+
+INLINE F factors(V even, V) { return even; }
+INLINE V multiply_add(F a, F b, V sum) { return sum + a * b; }
+#endif
+INLINE F load_factors(const REAL *p) { F f; __builtin_memcpy(&f, p, sizeof f); return f; }
+INLINE void store_factors(REAL *p, F f) { __builtin_memcpy(p, &f, sizeof f); }
+INLINE F spread(const REAL *p) { FACTOR f; __builtin_memcpy(&f, p, sizeof f); return f - (F){}; }
 
 #if DOUBLE
 #define MANTISSA 52

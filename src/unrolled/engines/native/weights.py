@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...graph.nodes import Fixed
+from .places import Target
 from .program import Program, Stage
-from .source import Target, phases, tile_of
+from .source import phases, tile_of
 from .window import Window
 
 
@@ -58,7 +59,8 @@ class Weights:
 
     def _add_products(self, k: int, stage: Stage) -> None:
         columns = phases(stage)
-        panel = sum(vector.size * len(found) for vector, found in columns)
+        depth = self.target.depth
+        panel = sum(depth(vector.size) * len(found) for vector, found in columns)
         start, skip = self._reserve((k, "w"), panel, stage.size), 0
         units = tile_of(stage, self.target).units
         for vector, found in columns:
@@ -67,7 +69,7 @@ class Weights:
                 shape = f"{down}, {across}, {stage.size}, {vector.size}"
                 place = f"{panel}, {skip}, {units}, {len(found)}, {at}"
                 self.matrices.append(f"pack(a, {base}, a.packed + {start}, {shape}, {place});")
-            skip += vector.size * len(found)
+            skip += depth(vector.size) * len(found)
 
     def _add_biases(self, k: int, stage: Stage) -> None:
         start = self._reserve((k, "b"), len(stage.accumulators), stage.size)

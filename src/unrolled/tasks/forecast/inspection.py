@@ -19,7 +19,6 @@ from ...naming import counted
 from ...training import Total
 from ..inspection import Example, Subject
 from ..running import log_of
-from ..training import describe_optimisation
 from .card import cell_name, describe_gain
 from .chunks import Batch, batch_quantiles
 from .fitted import Fitted
@@ -74,7 +73,7 @@ def subject(run: Path, forecaster: Forecaster) -> Subject:
         start="the fixed mix that it starts with",
         clip_norm=forecaster.optimisation.clip_norm,
         remarks=[f"{gain[0].upper()}{gain[1:]}."] if gain else [],
-        facts={"updates": describe_optimisation(forecaster.optimisation), "run": str(run)},
+        facts={"updates": forecaster.describe_updates(), "run": str(run)},
     )
 
 

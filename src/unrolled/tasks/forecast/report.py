@@ -24,7 +24,6 @@ from ...report.numbers import duration, number, percent
 from ...report.overview import findings_table, gaps_picture, series_table
 from ...report.page import Block
 from ...report.training import training_blocks
-from ..training import describe_optimisation
 from .card import (
     cell_name,
     coverage_promised,
@@ -374,7 +373,7 @@ def _settings(forecaster: Forecaster, facts: Mapping[str, str]) -> list[tuple[st
         ("layers", f"{len(architecture.dilations)}, dilated by {_listed(architecture.dilations)}"),
         ("decoder", architecture.decoder + _forcing(forecaster)),
         ("start of the cells", forecaster.initialisation or "as drawn"),
-        ("updates", describe_optimisation(forecaster.optimisation)),
+        ("updates", forecaster.describe_updates()),
         ("quantiles", _listed(architecture.levels)),
         *((name.replace("_", " "), f"{value:g}") for name, value in {**chosen, **asked}.items()),
         ("season", fitted.schema.frequency.amount(fitted.schema.season)),

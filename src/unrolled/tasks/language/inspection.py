@@ -18,7 +18,6 @@ from ...nn.ensemble import members_of
 from ...training import Total
 from ..inspection import Example, Subject
 from ..running import log_of
-from ..training import describe_optimisation
 from .generation import Sampling, generate
 from .model import LanguageModel
 from .network import LanguageNetwork
@@ -69,7 +68,7 @@ def subject(run: Path, model: LanguageModel) -> Subject:
             "What is looked at is text that the network writes: the run keeps none of its own. In "
             "training the gradient reached back over the context, and the state from farther."
         ],
-        facts={"updates": describe_optimisation(model.optimisation), "run": str(run)},
+        facts={"updates": model.describe_updates(), "run": str(run)},
     )
 
 

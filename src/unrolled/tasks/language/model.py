@@ -41,7 +41,7 @@ from .results import MODEL, Evaluation, Scores, gram_name, worst_passages
 
 KINDS = ("characters", "words", "subwords")
 SAMPLINGS = ("streams", "random")
-OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
+OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99, precision="auto")
 # Of n-gram models beside: as many tokens back.
 ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
 WORST, PASSAGE = 5, 60

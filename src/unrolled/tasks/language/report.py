@@ -14,7 +14,6 @@ from ...report.machine import machine, versions
 from ...report.numbers import duration, number, percent
 from ...report.page import Block, Key
 from ...report.training import training_blocks
-from ..training import describe_optimisation
 from .console import beats, describe, verdict
 from .generation import Sampling
 from .model import LanguageModel
@@ -144,7 +143,7 @@ def _settings(model: LanguageModel) -> list[tuple[str, str]]:
         ("cell", model.fitted_.architecture.cell),
         *plan.items(),
         *given.items(),
-        ("updates", describe_optimisation(model.optimisation)),
+        ("updates", model.describe_updates()),
         ("start of the cells", model.describe_initialisation()),
         ("versions", versions()),
         ("machine", machine(str(model.torch_device()))),

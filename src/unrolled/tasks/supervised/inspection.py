@@ -14,7 +14,6 @@ from ...nn import cells_of
 from ...nn.ensemble import members_of
 from ..inspection import Example, Subject
 from ..running import log_of
-from ..training import describe_optimisation
 from .console import describe_network
 from .model import SupervisedEstimator
 
@@ -62,7 +61,7 @@ def subject(run: Path, model: SupervisedEstimator) -> Subject:
         loss=model.loss_name,
         start=model.describe_start(),
         clip_norm=model.optimisation.clip_norm,
-        facts={"updates": describe_optimisation(model.optimisation), "run": str(run)},
+        facts={"updates": model.describe_updates(), "run": str(run)},
     )
 
 

@@ -16,7 +16,6 @@ from ...report.numbers import duration
 from ...report.page import Block
 from ...report.training import training_blocks
 from ..arguments import arguments_of
-from ..training import describe_optimisation
 from .console import describe, describe_network
 from .model import SupervisedEstimator
 from .scores import Evaluation, scores_table
@@ -120,7 +119,7 @@ def _settings(model: SupervisedEstimator) -> list[tuple[str, str]]:
     del settings["initialisation"]
     return [
         *((name.replace("_", " "), f"{v}") for name, v in settings.items() if v is not None),
-        ("updates", describe_optimisation(model.optimisation)),
+        ("updates", model.describe_updates()),
         ("start of the cells", model.describe_initialisation()),
         ("versions", versions()),
         ("machine", machine(str(model.torch_device()))),

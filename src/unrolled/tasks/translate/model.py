@@ -39,7 +39,7 @@ from .network import ATTENTIONS, build, loss_of
 from .plan import Plan, plan_for
 from .results import Details, by_length, examples_of, worst_table
 
-OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99)
+OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99, precision="auto")
 # Sources that a validation translates at most.
 VALIDATED = 2_000
 TIE = 1e-3
