@@ -96,6 +96,37 @@ def against_torch(runs: int) -> None:
             row(name, where, t["f"], t["F"], t["F"] / t["f"], t["s"], t["S"], t["S"] / t["s"])
 
 
+def in_half(runs: int) -> None:
+    """Training steps with products in bfloat16: against float32, and torch.nn under autocast."""
+    if not build.multiplies_in_half():
+        print("\nthis machine has no instruction that multiplies bfloat16")
+        return
+    table("layer", "B, T, I, H", "bfloat16 ms", "float32", "ratio", "torch.nn", "ratio")
+    for name, (kind, peer) in KINDS.items():
+        for shape in SHAPES:
+            batch, steps, inputs, hidden = shape
+            cell, layer = kind(inputs, hidden), peer(inputs, hidden, batch_first=True)
+            x = torch.randn(batch, steps, inputs)
+
+            def their_step(layer: torch.nn.Module = layer, x: torch.Tensor = x) -> None:
+                layer.zero_grad()
+                layer(x)[0].float().square().mean().backward()
+
+            functions = {"h": _under_autocast(step(cell, x)), "s": step(cell, x)}
+            functions |= {"S": _under_autocast(their_step)}
+            t = milliseconds(functions, rounds(shape, runs))
+            where = ", ".join(map(str, shape))
+            row(name, where, t["h"], t["s"], t["s"] / t["h"], t["S"], t["S"] / t["h"])
+
+
+def _under_autocast(run: Timed) -> Timed:
+    def inside() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            run()
+
+    return inside
+
+
 def against_jax(runs: int) -> None:
     """jax.jit of lax.scan of the same step, the weights its arguments."""
     try:
@@ -238,6 +269,7 @@ def building(runs: int) -> None:
 
 SECTIONS = {
     "torch": against_torch,
+    "half": in_half,
     "jax": against_jax,
     "hand": against_hand,
     "peak": against_peak,

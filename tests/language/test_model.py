@@ -70,7 +70,8 @@ def test_every_kind_of_tokens_and_a_run_folder(tokens, cell, tmp_path) -> None:
     # A run that is opened has the engine that suits it: float32 sums in another order.
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     # Nothing that a model does not need to be opened is there.
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    files = ["config.json", "model.safetensors", "ngrams.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == files
 
 
 def test_the_stream_is_the_text_in_pieces(model) -> None:

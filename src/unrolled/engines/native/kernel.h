@@ -144,17 +144,6 @@ static void add_products(const REAL *high, const REAL *wide, int depth, long til
     }
 }
 
-// The factors of a few neighbours in a row and, where there are `two`, in the next.
-template <int COUNT>
-INLINE void pack_few(const REAL *p, bool two, long row, REAL *to) {
-    if (DEEP == 1) { __builtin_memcpy(to, p, COUNT * sizeof(REAL)); return; }
-    V even = {}, odd = {};
-    __builtin_memcpy(&even, p, COUNT * sizeof(REAL));
-    if (two) __builtin_memcpy(&odd, p + row, COUNT * sizeof(REAL));
-    const F f = factors(even, odd);
-    __builtin_memcpy(to, &f, COUNT * sizeof(REAL));
-}
-
 // Factors of the left side in tiles of HIGH, [tile][row][HIGH], by a few rows at a time.
 static void pack_left(const REAL *left, long left_row, int depth, const Left *lefts, long count, long from,
                       long tiles, REAL *to) {
@@ -166,18 +155,23 @@ static void pack_left(const REAL *left, long left_row, int depth, const Left *le
         for (; skip >= part->rows && skip; part++) skip -= part->rows;
         for (long tile = 0; tile < tiles; tile++) {
             REAL *out = to + tile * (BLOCK / DEEP) * HIGH;
-            const REAL *rows = left + part->start + skip;
             if (part->rows - skip >= HIGH) {
-                for (int k = k0; k < k1; k += DEEP)
-                    pack_few<HIGH>(rows + k * left_row, DEEP > 1 && k + 1 < k1, left_row, out + k / DEEP * HIGH);
+                const REAL *rows = left + part->start + skip;
+                // Whole vectors are read, and HIGH of their entries kept: behind a row are others.
+                for (int k = k0; k < k1; k += DEEP) {
+                    const REAL *even = rows + k * left_row;
+                    const F f = factors(load(even), k + 1 < k1 ? load(even + left_row) : splat(0));
+                    __builtin_memcpy(out + k / DEEP * HIGH, &f, HIGH * sizeof(REAL));
+                }
                 skip += HIGH;
             } else for (int i = 0; i < HIGH; i++) {
                 const bool some = (from + tile) * HIGH + i < count;
                 if (some && skip == part->rows) { part++; skip = 0; }
-                rows = left + part->start + skip;
+                const REAL *column = left + part->start + skip;
                 for (int k = k0; k < k1; k += DEEP) {
-                    REAL *one = out + k / DEEP * HIGH + i;
-                    if (some) pack_few<1>(rows + k * left_row, DEEP > 1 && k + 1 < k1, left_row, one); else *one = 0;
+                    const REAL odd = k + 1 < k1 && some ? column[(k + 1) * left_row] : 0;
+                    const FACTOR f = factor(some ? column[k * left_row] : 0, odd);
+                    __builtin_memcpy(out + k / DEEP * HIGH + i, &f, sizeof f);
                 }
                 skip += some;
             }

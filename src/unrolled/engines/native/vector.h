@@ -42,6 +42,7 @@ INLINE M upper_half(V a) {
     return (a != a ? bits | 0x400000 : rounded) & ~0xffff;
 }
 INLINE F factors(V even, V odd) { return ((upper_half(even) >> 16) & 0xffff) | upper_half(odd); }
+INLINE FACTOR factor(REAL even, REAL odd) { return factors(splat(even), splat(odd))[0]; }
 INLINE V multiply_add(F a, F b, V sum) {
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
@@ -60,6 +61,7 @@ typedef REAL FACTOR;
 typedef V F;
 
 INLINE F factors(V even, V) { return even; }
+INLINE FACTOR factor(REAL even, REAL) { return even; }
 INLINE V multiply_add(F a, F b, V sum) { return sum + a * b; }
 #endif
 INLINE F load_factors(const REAL *p) { F f; __builtin_memcpy(&f, p, sizeof f); return f; }

@@ -32,6 +32,7 @@ def model_card(model: LanguageModel, verdict: str, command: str) -> str:
         f"# A language model of {fitted.text}",
         verdict or "Nothing was held out to test, so there is no score.",
         f"{describe(model)}. {fitted.vocabulary.summary()}.",
+        *([f"Mixed: {fitted.mixture.describe()}."] if fitted.mixture else []),
         f"Trained by unrolled {__version__} with `{command}`; epoch "
         f"{model.history_.best.epoch} of {epochs} is kept.",
         "## Limits\n\nIt writes what its text makes likely, true or not, and has that text's words "

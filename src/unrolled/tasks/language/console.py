@@ -12,7 +12,7 @@ from ...report.numbers import number, percent
 from ..console import Column, Console, TrainingLog
 from ..runs import METRICS, read_json
 from .model import LanguageModel
-from .results import MODEL, Evaluation, Scores
+from .results import MODEL, NETWORK, Evaluation, Scores
 
 # What `check --show` shows of a text: lines, and tokens of each.
 SHOWN_LINES, SHOWN_TOKENS = 4, 12
@@ -55,6 +55,8 @@ class LanguageLog(TrainingLog):
     def tested(self, learner: LanguageModel, found: Evaluation | None) -> None:
         """Say how training ended, and what the test says."""
         self.ended(learner)
+        if (mixture := learner.fitted_.mixture) is not None:
+            self.console.line("mixed", mixture.describe())
         if found is not None:
             self.console.line("test", verdict(found), style="" if beats(found) else "red")
 
@@ -85,6 +87,8 @@ def verdict(found: Evaluation) -> str:
     best = found.best_baseline
     word = "below" if beats(found) else "above"
     apart = abs(own.loss - found.scores[best].loss)
+    alone = found.scores.get(NETWORK)
+    told += f" (the network alone {alone.loss:.4f})" if alone else ""
     return f"{told}; {number(apart)} {word} the best n-gram ({best}, {_told(found.scores[best])})"
 
 
@@ -144,6 +148,8 @@ def describe_run(run: Path, model: LanguageModel) -> Iterator[tuple[str, str]]:
     yield "text", fitted.text
     yield "tokens", fitted.vocabulary.summary()
     yield "model", f"{several}{built.cell} {shape}, {size:,} parameters"
+    if fitted.mixture is not None:
+        yield "mixed", fitted.mixture.describe()
     if (run / METRICS).exists():
         for name, scores in read_json(run / METRICS).get("test", {}).items():
             if name == MODEL:

@@ -17,7 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .mixture import Mixture
 from .network import LanguageEnsemble, LanguageNetwork
+from .ngram import ORDERS
+
+# Tokens that an n-gram model may look back at.
+LONGEST = max(ORDERS)
 
 
 @dataclass(frozen=True)
@@ -67,22 +72,28 @@ def generate(
     sampling: Sampling,
     seed: int,
     never: Sequence[int] = (),
+    mixture: Mixture | None = None,
 ) -> Iterator[int]:
     """Tokens that go on from a prompt, without end.
 
     Arguments:
         prompt: one token at least.
         never: tokens that are not drawn, such as the unknown one.
+        mixture: an n-gram model that predicts with the network.
     """
     network.eval()
     device = next(network.parameters()).device
     # Drawn on the CPU, so that a seed gives the same text on every device.
     draw = torch.Generator().manual_seed(seed)
-    read, state = torch.tensor([list(prompt)], device=device), None
+    before = list(prompt)
+    read, state = torch.tensor([before], device=device), None
     while True:
         scores, state = network(read, state)
-        last = scores[0, -1].double().cpu()
+        last = scores[0, -1].double().cpu().log_softmax(0)
+        if mixture is not None:
+            last = mixture.log_probabilities(last, before)
         last[list(never)] = -torch.inf
         token = int(torch.multinomial(sampling.probabilities(last), 1, generator=draw))
         yield token
+        before = [*before[-LONGEST:], token]
         read = torch.tensor([[token]], device=device)

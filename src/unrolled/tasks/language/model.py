@@ -11,7 +11,7 @@ Shapes: V size of the vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -32,18 +32,17 @@ from ..arguments import argument
 from ..estimator import BY_DATA, Estimator
 from ..learning import Job, Listener, carry_out, check_whole
 from .generation import Sampling, generate
+from .mixture import Mixture, mixture_of
 from .network import LanguageEnsemble, LanguageNetwork
-from .ngram import table
+from .ngram import ORDERS, table
 from .objective import StreamLoss, estimated_loss, streams, subsequences, text_losses
 from .parts import as_text, encoded, spread
 from .plan import Architecture, Plan, plan_for
-from .results import MODEL, Evaluation, Scores, gram_name, worst_passages
+from .results import MODEL, NETWORK, Evaluation, Scores, gram_name, worst_passages
 
 KINDS = ("characters", "words", "subwords")
 SAMPLINGS = ("streams", "random")
 OPTIMISATION = Optimisation(warm_up=0.03, averaging=0.99, precision="auto")
-# Of n-gram models beside: as many tokens back.
-ORDERS = (1, 2, 3, 4, 5, 6, 7, 8)
 WORST, PASSAGE = 5, 60
 # A perplexity beyond e to this is none.
 MOST_LOSS = 700.0
@@ -58,12 +57,14 @@ class Fitted:
         architecture: what `network` is built from.
         network: trained.
         text: the name of the text that it learned from.
+        mixture: the n-gram model that predicts with the network.
     """
 
     vocabulary: Vocabulary
     architecture: Architecture
     network: LanguageNetwork | LanguageEnsemble
     text: str
+    mixture: Mixture | None = None
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -74,6 +75,8 @@ class LanguageModel(Estimator):
         tokens: "characters", "words" or "subwords" (byte pairs, learned from the text).
         embedding_size, embedding_dropout, weight_drop, tied, passes: of network and training; None
             chooses by the kind of tokens and the amount of text, as of those of `Estimator`.
+        mixed: whether an n-gram model of the same text predicts with the network, by a share found
+            on the validation part.
         members: networks that learn apart and whose probabilities are averaged; None is one.
         epochs: validations during training.
         batch_size, steps: rows that are read side by side, and tokens of each in an update.
@@ -100,6 +103,7 @@ class LanguageModel(Estimator):
     tied: bool | None = argument(None, "Output weights are the embeddings.")
     passes: float | None = argument(None, f"Over the text. {BY_DATA}", below=math.inf)
     members: int | None = argument(None, "Networks that are averaged. Default 1.", whole=1)
+    mixed: bool = argument(True, "Let the best n-gram model predict with the network.")
     epochs: int = argument(6, "Validations during training.", whole=1)
     patience: int = argument(6, "Epochs without progress, then stop.", whole=1)
     batch_size: int = argument(32, "Rows that are read side by side.", whole=1)
@@ -139,7 +143,21 @@ class LanguageModel(Estimator):
         with own_random_numbers(self.seed):
             job = self._job(vocabulary, learned, held_out)
             carry_out(self, job, listener)
+        if self.mixed:
+            self.fitted_ = replace(self.fitted_, mixture=self._mixture(learned, held_out))
         return self
+
+    def _mixture(self, learned: Text, held_out: Text) -> Mixture | None:
+        """The n-gram model that makes the network's forecasts better, if one does."""
+        fitted = self.fitted_
+        known, unknown = (
+            [fitted.vocabulary.encode(document) for document in text.documents]
+            for text in (learned, held_out)
+        )
+        unknown = [ids for ids in unknown if len(ids) > 1]
+        fitted.network.eval()
+        losses = [text_losses(fitted.network, ids) for ids in unknown]
+        return mixture_of(losses, unknown, known, len(fitted.vocabulary))
 
     def generate(
         self,
@@ -174,7 +192,7 @@ class LanguageModel(Estimator):
         unknown = [] if vocabulary.unknown is None else [vocabulary.unknown]
         told, found = vocabulary.decode(ids), list(ids)
         for token in generate(
-            fitted.network, ids, sampling or Sampling(), seed, [*never, *unknown]
+            fitted.network, ids, sampling or Sampling(), seed, [*never, *unknown], fitted.mixture
         ):
             found.append(token)
             # Pieces of a letter, and blanks between words, show only with what follows.
@@ -199,14 +217,18 @@ class LanguageModel(Estimator):
         fitted, text = self._fitted(), as_text(data)
         vocabulary, (documents, characters) = fitted.vocabulary, self._predicted(text)
         fitted.network.eval()
-        losses = [text_losses(fitted.network, ids) for ids in documents]
-        own = Scores(float(np.concatenate(losses).mean()), sum(map(len, losses)), characters)
+        own = losses = [text_losses(fitted.network, ids) for ids in documents]
+        if fitted.mixture is not None:
+            losses = list(map(fitted.mixture.losses, own, documents))
+        scores = {MODEL: _scores(losses, characters)}
+        if fitted.mixture is not None:
+            scores[NETWORK] = _scores(own, characters)
         longest = max(range(len(losses)), key=lambda k: len(losses[k]))
         worst = worst_passages(
             losses[longest], vocabulary.decode, documents[longest], PASSAGE, WORST
         )
         unknown = 1 - vocabulary.coverage("\n".join(text.documents)).share
-        found = Evaluation(text.name, {MODEL: own}, (), unknown, worst)
+        found = Evaluation(text.name, scores, (), unknown, worst)
         return found if learned is None else found.beside(self.n_grams(text, learned))
 
     def n_grams(self, data: Any, learned: Any) -> Evaluation:
@@ -347,6 +369,11 @@ class LanguageModel(Estimator):
         network = self._architecture(vocabulary).build(self.make_cell, self.engine)
         self.start(network)
         return network
+
+
+def _scores(losses: Sequence[np.ndarray], characters: int) -> Scores:
+    """Of -log p of the tokens of every document."""
+    return Scores(float(np.concatenate(losses).mean()), sum(map(len, losses)), characters)
 
 
 def _figures(loss: float) -> dict[str, float]:

@@ -92,7 +92,7 @@ class NGram:
         Raises:
             TypeError, ValueError: `ids` are not whole numbers from 0 to V-1, or there are none.
         """
-        return self._estimate(Counts.of(ids, self.vocabulary_size, self.n))
+        return self.estimate(Counts.of(ids, self.vocabulary_size, self.n))
 
     def log_probabilities(self, ids: Ids) -> np.ndarray:
         """log p of every token given those before it, [T]; several texts one after the other.
@@ -100,7 +100,7 @@ class NGram:
         A network that reads the first token without predicting it is compared on the rest.
         """
         tokens, before = join(ids, self.vocabulary_size)
-        return self._score(before, self._fitted.find(tokens, before))
+        return self._score(before, self.counts.find(tokens, before))
 
     def loss(self, ids: Ids) -> float:
         """Mean of - log p over the tokens, in nats."""
@@ -118,18 +118,18 @@ class NGram:
     @property
     def contexts(self) -> int:
         """Different contexts of n-1 tokens that a token follows."""
-        keys = self._fitted.levels[-1].keys
+        keys = self.counts.levels[-1].keys
         return len(np.unique(keys // self.vocabulary_size))
 
     @property
     def ngrams(self) -> int:
         """Different n-grams of n tokens."""
-        return len(self._fitted.levels[-1].keys)
+        return len(self.counts.levels[-1].keys)
 
     @property
     def stored(self) -> int:
         """Different k-grams of all orders k = 1 .. n: the size of the model."""
-        return sum(len(level.keys) for level in self._fitted.levels)
+        return sum(len(level.keys) for level in self.counts.levels)
 
     @property
     def possible(self) -> int:
@@ -138,7 +138,7 @@ class NGram:
 
     def distribution(self, context: Text = ()) -> np.ndarray:
         """p of every token after a context, [V]; of its tokens the last n-1 count."""
-        counts, V = self._fitted, self.vocabulary_size
+        counts, V = self.counts, self.vocabulary_size
         p = uniform = np.full(V, 1 / V)
         for k, number in enumerate(self._numbers(context), 1):
             lower = uniform if self.smoothing == "add-k" else p
@@ -169,14 +169,15 @@ class NGram:
         return np.array(text[-length:])
 
     @property
-    def _fitted(self) -> Counts:
+    def counts(self) -> Counts:
+        """What `fit` has counted."""
         if self._counts is None:
             raise RuntimeError("this NGram has counted nothing yet; call fit(ids) first")
         return self._counts
 
     def _numbers(self, context: Text) -> list[int]:
         """Numbers of the last 0, 1, .. n-1 tokens of a context, as far as it reaches."""
-        counts = self._fitted
+        counts = self.counts
         tokens = as_text(context, self.vocabulary_size)
         tokens = tokens[len(tokens) - min(len(tokens), self.n - 1) :]
         if not len(tokens):
@@ -184,7 +185,8 @@ class NGram:
         found = counts.up_to(len(tokens)).find(tokens, np.arange(len(tokens)))
         return [int(numbers[-1]) for numbers in found]
 
-    def _estimate(self, counts: Counts) -> "NGram":
+    def estimate(self, counts: Counts) -> "NGram":
+        """`fit`, of counts of orders up to n."""
         V, lower = self.vocabulary_size, np.array([1 / self.vocabulary_size])
         self._counts, self._probabilities, self._backoffs = counts, [], []
         self.findings = ()
@@ -288,10 +290,16 @@ def best(
     vocabulary_size: int,
     orders: Sequence[int] = ORDERS,
     smoothings: Sequence[str] = SMOOTHINGS,
+    most: int | None = None,
 ) -> NGram:
-    """The model of `train` whose n and smoothing give the least loss on `validation`."""
+    """The model of `train` whose n and smoothing give the least loss on `validation`.
+
+    Arguments:
+        most: n-grams of all orders that it may store; the least n is taken in any case.
+    """
     models = _models(train, validation, vocabulary_size, orders, smoothings)
-    return max(models, key=lambda scored: scored[2].mean())[0]
+    fits = (m for m in models if most is None or m[0].n == min(orders) or m[0].stored <= most)
+    return max(fits, key=lambda scored: scored[2].mean())[0]
 
 
 def _models(
@@ -308,7 +316,7 @@ def _models(
     tokens, before = join(test, vocabulary_size)
     found = counts.find(tokens, before)
     for model in models:
-        model._estimate(counts.up_to(model.n))
+        model.estimate(counts.up_to(model.n))
         yield model, found, model._score(before, found)
 
 

@@ -10,7 +10,7 @@ fits 64 bits whatever k, and nothing is hashed.
 Shapes: T tokens of all texts, V vocabulary_size, G different k-grams.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ import numpy as np
 Text = np.ndarray | Sequence[int]
 # One text of token numbers [T], or several that do not continue one another.
 Ids = Text | Sequence[Text]
+# The arrays of a level in a file.
+_STORED = {"keys": np.int64, "counts": np.int32, "shorter": np.int32, "opens": np.bool_}
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,23 @@ class Counts:
         """How many different tokens, or beginnings of a text, stand before each k-gram, [G]."""
         level = self.levels[k - 1]
         return np.bincount(self.levels[k].shorter, minlength=len(level.keys)) + level.opens
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name, as small as they can be kept: 17 bytes a k-gram."""
+        return {
+            f"{k}.{name}": np.asarray(getattr(level, name), dtype)
+            for k, level in enumerate(self.levels, 1)
+            for name, dtype in _STORED.items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], vocabulary_size: int) -> "Counts":
+        """The inverse of `to_arrays`."""
+        levels = [
+            Level(**{name: arrays[f"{k}.{name}"] for name in _STORED})
+            for k in range(1, len(arrays) // len(_STORED) + 1)
+        ]
+        return cls(vocabulary_size, tuple(levels))
 
     def up_to(self, n: int) -> "Counts":
         return Counts(self.vocabulary_size, self.levels[:n])

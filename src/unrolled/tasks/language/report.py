@@ -18,7 +18,7 @@ from .console import beats, describe, verdict
 from .generation import Sampling
 from .model import LanguageModel
 from .ngram import Row
-from .results import MODEL, Evaluation
+from .results import MODEL, NETWORK, Evaluation
 
 if TYPE_CHECKING:
     from .console import LanguageLog
@@ -92,7 +92,11 @@ def _scores(found: Evaluation) -> list[Block]:
         ]
         for row in found.grams
     ]
-    last = [MODEL, "", "", "", "", f"{own.loss:.4f}", number(own.perplexity)]
+    last = [
+        [name, "", "", "", "", f"{scores.loss:.4f}", number(scores.perplexity)]
+        for name, scores in found.scores.items()
+        if name in (NETWORK, MODEL)
+    ]
     header = ["n", "smoothing", "stored", "possible", "unseen", "nats a token", "perplexity"]
     caption = (
         "An n-gram model stores the n-grams that it has seen; as n grows there are ever more that "
@@ -101,7 +105,7 @@ def _scores(found: Evaluation) -> list[Block]:
     )
     if found.unknown:
         caption += f" {percent(found.unknown)} of the test's tokens are unknown to the vocabulary."
-    table = Table(header, [*told, last], caption, names=2, strong=frozenset({(len(told), 5)}))
+    table = Table(header, [*told, *last], caption, names=2, strong=frozenset({(len(told), 5)}))
     return [Pictures([_by_n(found.grams, own.loss)]), table]
 
 
@@ -139,10 +143,12 @@ def _settings(model: LanguageModel) -> list[tuple[str, str]]:
     plan = {name.replace("_", " "): f"{value}" for name, value in vars(model.plan_).items()}
     asked = ("batch_size", "steps", "sampling", "restart", "epochs", "seed")
     given = {name.replace("_", " "): f"{getattr(model, name)}" for name in asked}
+    mixture = model.fitted_.mixture
     return [
         ("cell", model.fitted_.architecture.cell),
         *plan.items(),
         *given.items(),
+        ("mixed", "no" if mixture is None else mixture.describe()),
         ("updates", model.describe_updates()),
         ("start of the cells", model.describe_initialisation()),
         ("versions", versions()),

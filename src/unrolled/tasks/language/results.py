@@ -16,7 +16,8 @@ import numpy as np
 
 from .ngram import Row
 
-MODEL = "this model"
+# The model, and its network where an n-gram model is mixed in.
+MODEL, NETWORK = "this model", "its network alone"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Evaluation:
 
     Attributes:
         name: of the text.
-        scores: by model, `MODEL` first.
+        scores: by model, `MODEL` first, then `NETWORK` if it is another.
         grams: the n-gram models by n, with how many n-grams they store.
         unknown: share of the tokens that the vocabulary does not know.
         worst: the passages that were predicted worst.
@@ -84,7 +85,7 @@ class Evaluation:
     @property
     def best_baseline(self) -> str:
         """The n-gram model with the least loss."""
-        others = [name for name in self.scores if name != MODEL]
+        others = [name for name in self.scores if name not in (MODEL, NETWORK)]
         return min(others, key=lambda name: self.scores[name].loss)
 
 

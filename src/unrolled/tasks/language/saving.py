@@ -12,10 +12,12 @@ from ...files import write_json, write_tensors
 from ...training import Optimisation
 from ..runs import CONFIG, FORMAT, MODEL, RunError, read_config, read_tensors, whole_run
 from ..training import purpose_of
+from .mixture import Mixture
 from .model import Fitted, LanguageModel
 from .plan import Architecture
 
 EMBEDDING, READOUT = "embedding.weight", "readout.weight"
+NGRAMS = "ngrams.safetensors"
 
 
 def save_language_model(model: LanguageModel, folder: Path) -> Path:
@@ -27,6 +29,8 @@ def save_language_model(model: LanguageModel, folder: Path) -> Path:
         # One tensor under two names; the embedding's is kept.
         weights = {name: w for name, w in weights.items() if not name.endswith(READOUT)}
     write_tensors(folder / MODEL, weights)
+    if fitted.mixture is not None:
+        write_tensors(folder / NGRAMS, fitted.mixture.counts())
     # The configuration comes last: a folder that has one is complete.
     write_json(folder / CONFIG, _config(model))
     return folder
@@ -45,6 +49,7 @@ def _config(model: LanguageModel) -> dict[str, Any]:
         "architecture": fitted.architecture.to_dict(),
         "vocabulary": fitted.vocabulary.to_dict(),
         "text": fitted.text,
+        "mixture": fitted.mixture.to_dict() if fitted.mixture else None,
     }
 
 
@@ -85,4 +90,9 @@ def _fitted(model: LanguageModel, config: dict[str, Any], folder: Path) -> Fitte
         weights |= {name.removesuffix(EMBEDDING) + READOUT: w for name, w in tied.items()}
     network.load_state_dict(weights, strict=True)
     vocabulary = Vocabulary.from_dict(config["vocabulary"])
-    return Fitted(vocabulary, architecture, network.to(model.torch_device()).eval(), config["text"])
+    # Runs of earlier versions have none.
+    given, mixture = config.get("mixture"), None
+    if given is not None:
+        mixture = Mixture.restored(given, read_tensors(folder / NGRAMS), len(vocabulary))
+    network = network.to(model.torch_device()).eval()
+    return Fitted(vocabulary, architecture, network, config["text"], mixture)
