@@ -71,6 +71,8 @@ class Updater:
             lr=settings.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=settings.weight_decay,
+            # On a CPU torch goes over every tensor many times unless it is asked not to.
+            fused=all(map(_is_plain, model.parameters())) or None,
         )
         self.done, self.failures, self.first_failed = 0, 0, ""
         # What losses are divided by before the backward pass: the steps of the last update.
@@ -253,3 +255,7 @@ def _average(decay: float) -> Callable[[Any, Any, Any], None]:
 
 def _shortened(text: str, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _is_plain(parameter: nn.Parameter) -> bool:
+    return parameter.is_floating_point() and parameter.device.type == "cpu"
