@@ -54,10 +54,10 @@ def test_the_n_that_knows_the_part_held_out_best_is_mixed_in(monkeypatch) -> Non
     found = mixture_of(own, [IDS], texts, 5)
     assert found is not None
     assert found.grams.n == best(texts, [IDS], 5, smoothings=("kneser-ney",)).n > 2
-    # A network that knows nothing leaves nearly all to the other.
-    assert found.share > 0.9
+    # A network that knows nothing leaves as much to the other as it may.
+    assert found.share == pytest.approx(0.5, abs=1e-4)
     assert found.alone == pytest.approx(math.log(5))
-    assert found.together < 0.5
+    assert found.together < 0.8
     # What a run may hold bounds n.
     monkeypatch.setattr("unrolled.tasks.language.mixture.MOST_STORED", 16)
     small = mixture_of(own, [IDS], texts, 5)

@@ -157,11 +157,12 @@ static void pack_left(const REAL *left, long left_row, int depth, const Left *le
             REAL *out = to + tile * (BLOCK / DEEP) * HIGH;
             if (part->rows - skip >= HIGH) {
                 const REAL *rows = left + part->start + skip;
-                // Whole vectors are read, and HIGH of their entries kept: behind a row are others.
-                for (int k = k0; k < k1; k += DEEP) {
-                    const REAL *even = rows + k * left_row;
+                for (int k = k0; k < k1; k += DEEP) EACH(v, (HIGH + LANES - 1) / LANES) {
+                    // Whole vectors are read, and HIGH of their entries kept: behind a row are others.
+                    const int i = v * LANES, here = HIGH - i < LANES ? HIGH - i : LANES;
+                    const REAL *even = rows + k * left_row + i;
                     const F f = factors(load(even), k + 1 < k1 ? load(even + left_row) : splat(0));
-                    __builtin_memcpy(out + k / DEEP * HIGH, &f, HIGH * sizeof(REAL));
+                    __builtin_memcpy(out + k / DEEP * HIGH + i, &f, here * sizeof(REAL));
                 }
                 skip += HIGH;
             } else for (int i = 0; i < HIGH; i++) {

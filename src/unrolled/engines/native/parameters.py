@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ...graph.derivative import Outer, Total
 from ...graph.nodes import Fixed, Node
-from .places import DEEP, WIDE, Place, Target
+from .places import DEPTH, WIDE, Place, Target
 from .program import Explicit
 from .window import Window
 
@@ -82,7 +82,7 @@ class Gradients:
             self.starts.append(self.size)
             self.size += self._high(group) * self._vectors(group) * target.lanes
         packed = max((self._high(group) for group in self.groups), default=0)
-        self.space = DEEP * (packed + WIDE * target.lanes)
+        self.space = DEPTH * (packed + WIDE * target.lanes)
 
     def accumulate(self) -> list[str]:
         """Lines that take in some steps."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 # Factors deep, and vectors of right entries wide, is what a product of gradients takes in at once:
 # that stays in the first cache.
-DEEP, WIDE = 128, 4
+DEPTH, WIDE = 128, 4
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Target:
     @property
     def block(self) -> int:
         """Rows that a product of gradients takes in at once."""
-        return 2 * DEEP if self.half else DEEP
+        return 2 * DEPTH if self.half else DEPTH
 
     def depth(self, size: int) -> int:
         """The factors that a row of numbers makes."""

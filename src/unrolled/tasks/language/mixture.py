@@ -4,8 +4,8 @@
 
 They err in different places: the n-gram model repeats what it has seen letter for letter, the
 network knows what is like it. The share s is the likeliest on a part of the text that neither
-learned from. It is the same for all contexts: shares for contexts of each length gained 0.0003
-nats a character more on tiny Shakespeare, shares by length and frequency 0.002.
+learned from, at most one half. It is the same for all contexts: shares for contexts of each length
+gained 0.0003 nats a character more on tiny Shakespeare, shares by length and frequency 0.002.
 
 References:
     Jelinek and Mercer, "Interpolated estimation of Markov source parameters from sparse data",
@@ -33,8 +33,9 @@ from .results import gram_name
 SMOOTHING = "kneser-ney"
 # n-grams that a run may hold, of 17 bytes each; an n that needs more is not taken.
 MOST_STORED = 4_000_000
-# A smaller share is not worth a second model.
-LEAST_SHARE = 0.01
+# A smaller share is not worth a second model. A larger one would leave the network nothing to say:
+# of a text that repeats itself, what is held out stands elsewhere too, which flatters n-grams.
+LEAST_SHARE, MOST_SHARE = 0.01, 0.5
 
 
 @dataclass(frozen=True)
@@ -111,20 +112,21 @@ def mixture_of(
     grams = best(learned, held_out, vocabulary_size, ORDERS, (SMOOTHING,), MOST_STORED)
     others = [-grams.log_probabilities(ids)[1:] for ids in held_out]
     own, other = np.concatenate(network), np.concatenate(others)
-    share, together = likeliest_share(own, other)
+    share, together = likeliest_share(own, other, MOST_SHARE)
     if share < LEAST_SHARE:
         return None
     return Mixture(grams, share, float(own.mean()), together)
 
 
-def likeliest_share(own: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+def likeliest_share(own: np.ndarray, other: np.ndarray, most: float = 1.0) -> tuple[float, float]:
     """The s for which the mean loss is least, and that loss.
 
     Arguments:
         own, other: -log p of the same tokens, [T]; s is the share of the other.
+        most: that it may have.
     """
     found = minimize_scalar(
-        lambda share: _mixed(own, other, share).mean(), bounds=(0, 1), method="bounded"
+        lambda share: _mixed(own, other, share).mean(), bounds=(0, most), method="bounded"
     )
     return float(found.x), float(found.fun)
 

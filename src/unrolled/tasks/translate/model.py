@@ -63,7 +63,8 @@ class Translator(SupervisedEstimator):
         bidirectional: whether the encoder reads both ways.
         tied: whether the target's embedding reads out as well.
         smoothing: share of the target's probability that is spread over all tokens.
-        members: networks that learn apart and whose probabilities are averaged; None is one.
+        members: networks that learn apart and whose probabilities are averaged; None is one, or two
+            of many short sequences.
         forcing: what the decoder reads in training, as `nn.forcing.parse_forcing` takes it.
         beam: of evaluations and translations; 1 takes the likeliest token at every step.
         further: those of `SupervisedEstimator`; hidden_size is that of the decoder, and of both
@@ -102,7 +103,7 @@ class Translator(SupervisedEstimator):
     bidirectional: bool = argument(True, "Read the source both ways.")
     tied: bool | None = argument(None, "Read out by the target's embedding. Default by data.")
     smoothing: float | None = argument(None, "Of the labels. Default by data.", below=1.0)
-    members: int | None = argument(None, "Networks that are averaged. Default 1.", whole=1)
+    members: int | None = argument(None, "Networks that are averaged. Default by data.", whole=1)
     forcing: str = argument("teacher", "What the decoder reads: teacher, free, scheduled.")
     beam: int = argument(5, "Beginnings kept when it writes; 1 is greedy.", whole=1)
 
