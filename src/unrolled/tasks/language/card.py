@@ -36,7 +36,8 @@ def model_card(model: LanguageModel, verdict: str, command: str) -> str:
         f"Trained by unrolled {__version__} with `{command}`; epoch "
         f"{model.history_.best.epoch} of {epochs} is kept.",
         "## Limits\n\nIt writes what its text makes likely, true or not, and has that text's words "
-        "and prejudices. Perplexities compare with those of the same tokens only.",
+        "and prejudices. Perplexities compare with those of the same tokens only."
+        + (" It holds the n-grams of its text, which say much of it." if fitted.mixture else ""),
         USAGE.format(folder="this folder"),
     ]
     return "\n\n".join(parts) + "\n"

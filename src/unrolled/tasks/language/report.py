@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from ...report.training import training_blocks
 from .console import beats, describe, verdict
 from .generation import Sampling
 from .model import LanguageModel
-from .ngram import Row
 from .results import MODEL, NETWORK, Evaluation
 
 if TYPE_CHECKING:
@@ -79,7 +77,6 @@ def _headline(model: LanguageModel, found: Evaluation | None) -> list[Block]:
 
 
 def _scores(found: Evaluation) -> list[Block]:
-    own = found.scores[MODEL]
     told = [
         [
             f"{row.n}",
@@ -105,19 +102,25 @@ def _scores(found: Evaluation) -> list[Block]:
     )
     if found.unknown:
         caption += f" {percent(found.unknown)} of the test's tokens are unknown to the vocabulary."
+    if NETWORK in found.scores:
+        caption += " This model is its network with an n-gram model mixed in."
     table = Table(header, [*told, *last], caption, names=2, strong=frozenset({(len(told), 5)}))
-    return [Pictures([_by_n(found.grams, own.loss)]), table]
+    return [Pictures([_by_n(found)]), table]
 
 
-def _by_n(grams: Sequence[Row], own: float) -> Picture:
-    """Loss by n for each smoothing, and the network's."""
+def _by_n(found: Evaluation) -> Picture:
+    """Loss by n for each smoothing, and the model's."""
+    grams = found.grams
     lines = []
     for smoothing, (hue, dash) in LOOKS.items():
         rows = [row for row in grams if row.smoothing == smoothing]
         key = Key(f"n-gram, {smoothing}", hue, dash)
         lines.append(Line(key, [row.n for row in rows], [row.loss for row in rows]))
     orders = sorted({row.n for row in grams})
-    lines.append(Line(Key(MODEL, "blue"), orders, [own] * len(orders), width=2.0))
+    for name, dash in ((NETWORK, "dotted"), (MODEL, "line")):
+        if name in found.scores:
+            key, own = Key(name, "blue", dash), found.scores[name].loss
+            lines.append(Line(key, orders, [own] * len(orders), width=2.0))
     svg = inline_svg(lines_chart(lines, "n", "nats a token"), "Loss by n.", height=220)
     caption = "Loss on the test part by how many tokens an n-gram model looks at."
     return Picture(svg, caption, [line.key for line in lines])
