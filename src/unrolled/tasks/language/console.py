@@ -55,8 +55,10 @@ class LanguageLog(TrainingLog):
     def tested(self, learner: LanguageModel, found: Evaluation | None) -> None:
         """Say how training ended, and what the test says."""
         self.ended(learner)
-        if (mixture := learner.fitted_.mixture) is not None:
-            self.console.line("mixed", mixture.describe())
+        if learner.mixed:
+            mixture = learner.fitted_.mixture
+            told = mixture.describe() if mixture else "no n-gram model makes the network better"
+            self.console.line("mixed", told)
         if found is not None:
             self.console.line("test", verdict(found), style="" if beats(found) else "red")
 

@@ -15,7 +15,7 @@ from ...nn.ensemble import ensemble_of
 from .network import LanguageEnsemble, LanguageNetwork
 
 # Tokens that are read in all, where nobody says how often a text is read; and the bounds of that.
-TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 4_500_000, 1, 40
+CHARACTERS_READ, TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 3_000_000, 4_500_000, 1, 40
 # A text that is read so often is learned by heart, unless there is more noise.
 OFTEN = 8
 
@@ -57,7 +57,8 @@ def plan_for(kind: str, tokens: int, passes: float | None = None, can_drop: bool
         can_drop: whether the cell has recurrent weights that can be dropped.
     """
     if passes is None:
-        passes = min(max(TOKENS_READ / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
+        read = CHARACTERS_READ if kind == "characters" else TOKENS_READ
+        passes = min(max(read / max(tokens, 1), FEWEST_PASSES), MOST_PASSES)
     if kind == "characters" and passes >= OFTEN:
         return Plan(512, 64, 1, 0.5, 0.1, 0.3 * can_drop, False, 4e-3, 0.05, passes)
     if kind == "characters":
