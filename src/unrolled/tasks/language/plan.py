@@ -15,7 +15,7 @@ from ...nn.ensemble import ensemble_of
 from .network import LanguageEnsemble, LanguageNetwork
 
 # Tokens that are read in all, where nobody says how often a text is read; and the bounds of that.
-CHARACTERS_READ, TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 3_000_000, 4_500_000, 1, 40
+CHARACTERS_READ, TOKENS_READ, FEWEST_PASSES, MOST_PASSES = 4_000_000, 4_500_000, 1, 40
 # A text that is read so often is learned by heart, unless there is more noise.
 OFTEN = 8
 
