@@ -67,6 +67,16 @@ def step(cell: ur.Cell, x: torch.Tensor, engine: str = "native") -> Timed:
     return run
 
 
+def their_step(layer: torch.nn.Module, x: torch.Tensor) -> Timed:
+    """A training step of a layer of torch.nn."""
+
+    def run() -> None:
+        layer.zero_grad()
+        layer(x)[0].float().square().mean().backward()
+
+    return run
+
+
 def rounds(shape: tuple[int, ...], runs: int) -> int:
     """More rounds for what takes less."""
     return runs if shape[0] * shape[1] * shape[3] > 10**6 else 10 * runs
@@ -85,12 +95,8 @@ def against_torch(runs: int) -> None:
                 with torch.no_grad():
                     layer(x)
 
-            def their_step(layer: torch.nn.Module = layer, x: torch.Tensor = x) -> None:
-                layer.zero_grad()
-                layer(x)[0].square().mean().backward()
-
             functions = {"f": forward(cell, x), "F": their_forward}
-            functions |= {"s": step(cell, x), "S": their_step}
+            functions |= {"s": step(cell, x), "S": their_step(layer, x)}
             t = milliseconds(functions, rounds(shape, runs))
             where = ", ".join(map(str, shape))
             row(name, where, t["f"], t["F"], t["F"] / t["f"], t["s"], t["S"], t["S"] / t["s"])
@@ -107,13 +113,8 @@ def in_half(runs: int) -> None:
             batch, steps, inputs, hidden = shape
             cell, layer = kind(inputs, hidden), peer(inputs, hidden, batch_first=True)
             x = torch.randn(batch, steps, inputs)
-
-            def their_step(layer: torch.nn.Module = layer, x: torch.Tensor = x) -> None:
-                layer.zero_grad()
-                layer(x)[0].float().square().mean().backward()
-
             functions = {"h": _under_autocast(step(cell, x)), "s": step(cell, x)}
-            functions |= {"S": _under_autocast(their_step)}
+            functions |= {"S": _under_autocast(their_step(layer, x))}
             t = milliseconds(functions, rounds(shape, runs))
             where = ", ".join(map(str, shape))
             row(name, where, t["h"], t["s"], t["s"] / t["h"], t["S"], t["S"] / t["h"])

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import unrolled as ur
+from unrolled.tasks.training import describe_optimisation
 from unrolled.training import (
     ContiguousStreams,
     Machine,
@@ -229,6 +230,11 @@ def test_a_precision_that_is_not_there() -> None:
         Machine("cpu", "float16")
     with pytest.raises(ValueError, match=r"precision is 'float31'; did you mean 'float32'\?"):
         Optimisation(precision="float31")
+
+
+def test_a_run_of_a_gpu_is_described_without_one() -> None:
+    how = Optimisation(precision="float16")
+    assert describe_optimisation(how, torch.device("cpu")).endswith(", float16")
 
 
 @pytest.mark.parametrize(

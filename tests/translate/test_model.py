@@ -21,6 +21,7 @@ from unrolled.tasks.supervised.console import describe_network
 from unrolled.tasks.supervised.inspection import subject
 from unrolled.tasks.translate import Translator, pairs_of
 from unrolled.tasks.translate.numerals import numerals
+from unrolled.tasks.translate.plan import plan_for
 from unrolled.tasks.translate.results import by_length, worst_table
 
 NEW = ["eeab", "dcba", "abac", "bbbbc", "abab"]
@@ -282,3 +283,11 @@ def test_several_networks_write_as_one(tmp_path) -> None:
     assert describe_network(model).startswith("2 times lstm 1x12, ")
     inside = subject(tmp_path / "run", model)
     assert inside.subtitle.endswith("; the first of 2 networks")
+
+
+def test_many_short_pairs_are_learned_by_two_networks() -> None:
+    coding = Translator().learn_coding(spelling())
+    few, many = (plan_for(coding, pairs) for pairs in (49_999, 120_000))
+    # Together they read as much as one would: 3 million pairs, one by itself 40 times at most.
+    assert (few.members, few.epochs) == (1, 40)
+    assert (many.members, many.epochs) == (2, 12)

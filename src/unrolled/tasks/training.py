@@ -22,7 +22,7 @@ import typer
 from ..files import held, remove_halves, write_json
 from ..training import Checkpoint, Machine, Optimisation, TrainingFailed
 from ..training.checkpoint import first_difference
-from ..training.machine import AUTO, PRECISIONS, checked_precision
+from ..training.machine import AUTO, PRECISIONS, precision_on
 from ..training.settings import SCHEDULES
 from .runs import METRICS, RunError, new_run_folder, read_json
 
@@ -85,7 +85,7 @@ def describe_optimisation(how: Optimisation, device: torch.device) -> str:
     parts = [f"{how.schedule} schedule"]
     parts += [f"gradients clipped to {what} of {v:g}" for what, v in clipped.items() if v]
     parts += [f"{how.accumulate} batches each"] if how.accumulate > 1 else []
-    return ", ".join([*parts, checked_precision(how.precision, device)])
+    return ", ".join([*parts, precision_on(how.precision, device)])
 
 
 @dataclass

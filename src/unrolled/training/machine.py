@@ -34,7 +34,7 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-# The precision that the device is fastest in, among those that training does well in.
+# bfloat16 on a CPU with an instruction that multiplies it, else float32.
 AUTO = "auto"
 
 
@@ -141,13 +141,19 @@ def checked_precision(precision: str, device: torch.device) -> str:
         ValueError: it is unknown, or the device lacks it.
     """
     one_of(precision, (AUTO, *PRECISIONS), "precision")
-    if precision == AUTO:
-        return "bfloat16" if device.type == "cpu" and multiplies_in_half() else "float32"
+    precision = precision_on(precision, device)
     if precision == "float16" and device.type == "cpu":
         raise ValueError('precision "float16" needs a GPU; a CPU has "bfloat16"')
     if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ValueError('this GPU has no bfloat16; use precision "float16" or "float32"')
     return precision
+
+
+def precision_on(precision: str, device: torch.device) -> str:
+    """What "auto" is on a device, which may be another than the one trained on; others as named."""
+    if precision != AUTO:
+        return precision
+    return "bfloat16" if device.type == "cpu" and multiplies_in_half() else "float32"
 
 
 def started_processes() -> int:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from .coding import Coding
 
-# Pairs that are read in all where nobody says how often, short sequences and sentences; and the
-# bounds of how often.
-SHORT_READ, SENTENCES_READ, FEWEST_EPOCHS, MOST_EPOCHS = 1_500_000, 450_000, 8, 40
+# Pairs that all networks together read where nobody says how often, short sequences and sentences;
+# and the bounds of how often.
+SHORT_READ, SENTENCES_READ, FEWEST_EPOCHS, MOST_EPOCHS = 3_000_000, 450_000, 8, 40
 # Networks that learn short sequences side by side, where there are many pairs: twice the time of
 # one is better spent on a second network than on as many epochs again.
 MANY_PAIRS, TOGETHER = 50_000, 2
@@ -53,7 +53,8 @@ def plan_for(coding: Coding, pairs: int) -> Plan:
     """Sizes and rates for so many pairs."""
     batch = next(size for least, size in BATCHES if pairs >= least)
     if coding.target.kind in ("symbols", "characters"):
-        epochs, members = _epochs(SHORT_READ, pairs), TOGETHER if pairs >= MANY_PAIRS else 1
+        members = TOGETHER if pairs >= MANY_PAIRS else 1
+        epochs = _epochs(SHORT_READ // members, pairs)
         return Plan(256, 64, 1, 0.15, False, 0.1, 5e-3, 0.01, epochs, batch, members)
     epochs = _epochs(SENTENCES_READ, pairs)
     return Plan(256, 128, 1, 0.3, True, 0.1, 3e-3, 0.01, epochs, batch)
