@@ -8,10 +8,15 @@ Timed = Callable[[], object]
 
 
 def milliseconds(functions: Mapping[str, Timed], runs: int) -> dict[str, float]:
-    """The median of each function's times, run in turn `runs` times after two rounds unseen."""
+    """The median of each function's times, run in turn `runs` times after two rounds unseen.
+
+    Each is run once more before it is timed, so that none pays for what the one before it left in
+    the caches.
+    """
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for run in range(runs + 2):
         for name, function in functions.items():
+            function()
             start = time.perf_counter()
             function()
             if run >= 2:

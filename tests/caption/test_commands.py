@@ -35,7 +35,7 @@ def test_from_a_folder_to_a_run_and_back(folder, capsys) -> None:
     words = [line.split()[0] for line in out.splitlines() if line[:1] != " "]
     order = ["data", "split", "images", "words", "baseline", "model", "epoch", "ended", "test"]
     assert [word for word in words if word in order] == order
-    assert "train on 48 images, 0.1 to validate | test on 12" in out
+    assert "train on 43 images, validate on 5 | test on 12" in out
     run_folder = Path("runs/squares-1")
     metrics = json.loads((run_folder / "metrics.json").read_text())
     assert set(metrics["test"]) == {MODEL, COMMONEST, NEAREST}
@@ -98,7 +98,7 @@ def test_a_table_may_be_the_test(folder, capsys) -> None:
         capsys, "train", "caption", "squares/train.csv", "--test", "squares/test.csv", *SMALL
     )
     assert status == 0
-    assert "train on 40 images, 0.1 to validate | test on 20" in out
+    assert "train on 36 images, validate on 4 | test on 20" in out
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_run_from_the_command_line(tmp_path, capsys) -> None:
     said = capsys.readouterr().out
     for part in (
         "data      words: 200",
-        "0.1 to validate | test on 40",
+        "train on 144 samples, validate on 16 | test on 40",
         "largest class",
         "lstm 1x8",
     ):

@@ -22,7 +22,6 @@ from ...cells import BY_NAME
 from ...data.errors import DataError
 from ...data.systems import SystemData, read_system, system_of
 from ...nn import FeedBack, Recurrent, initialise
-from ...report.numbers import percent
 from ...training import Machine, Total
 from ..arguments import argument
 from ..console import Column
@@ -172,14 +171,11 @@ class SystemIdentifier(SupervisedEstimator):
         return learned, test
 
     def describe_split(self, learned: SystemData, test: SystemData | None) -> str:
-        """`train on 91,072 samples, the last 20 % to validate | test on 40,000, rows ...`."""
-        asked = str(self.validation)
-        try:
-            held = f"the last {percent(float(asked))}"
-        except ValueError:
-            held = f"rows {asked}" if ":" in asked else asked
-        told = "no test" if test is None else f"test on {len(test):,}, {test.rows()}"
-        return f"train on {len(learned):,} samples, {held} to validate | {told}"
+        """`train on 72,858 samples, validate on 18,214, rows ... | test on 40,000, rows ...`."""
+        trained, held = self.divide(learned)
+        tested = "no test" if test is None else f"test on {len(test):,}, {test.rows()}"
+        validated = f"validate on {len(held):,}, {held.rows()}"
+        return f"train on {len(trained):,} samples, {validated} | {tested}"
 
     # --- network ----------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ class SupervisedEstimator(Estimator):
         fitted_: the network and what it must know.
         history_: the log of training.
         findings_: what was noticed about the data.
+        divided_: how many samples were learned from, and how many held out to validate.
     """
 
     # What a task says of itself.
@@ -86,6 +87,7 @@ class SupervisedEstimator(Estimator):
 
     fitted_: Fitted = field(init=False)
     findings_: tuple[Finding, ...] = field(init=False)
+    divided_: tuple[int, int] = field(init=False)
     settings_: TrainingSettings = field(init=False)
 
     # --- what a task fills in ---------------------------------------------------------------
@@ -178,11 +180,10 @@ class SupervisedEstimator(Estimator):
         return {}
 
     def describe_split(self, learned: Any, test: Any) -> str:
-        """`train on 4,459 samples, 0.1 of them to validate | test on 1,115`."""
-        held_out = "no test" if test is None else f"test on {len(test):,}"
-        count = counted(len(learned), self.unit)
-        validated = Path(str(self.validation)).name
-        return f"train on {count}, {validated} to validate | {held_out}"
+        """`train on 4,013 samples, validate on 446 | test on 1,115`."""
+        tested = "no test" if test is None else f"test on {len(test):,}"
+        trained, validated = self.divided_
+        return f"train on {counted(trained, self.unit)}, validate on {validated:,} | {tested}"
 
     def describe_start(self) -> str:
         """What the network is before training, for a report."""
@@ -211,6 +212,7 @@ class SupervisedEstimator(Estimator):
         self.check_arguments()
         data = self.usable(self.read(data, y))
         learned, held = self.divide(data)
+        self.divided_ = len(learned), len(held)
         coding = self.learn_coding(learned)
         noticed = self.noticed_in_validation(coding, held)
         self.findings_ = (*data.findings, *getattr(coding, "findings", ()), *noticed)
