@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..naming import nearest
+from ..naming import counted, nearest
 from .errors import DataError
 from .reading.notes import Notes, listed
 from .series import Finding
@@ -108,8 +108,8 @@ class Text:
         cut = int(share * len(document))
         if not cut:
             raise DataError(
-                f"{self.name} has {len(document):,} characters, too few to keep {share:g} of them "
-                "in front; give more text"
+                f"{self.name} has {counted(len(document), 'character')}, too few to keep {share:g} "
+                "of them in front; give more text"
             )
         lead, trail = (replace(self, documents=(p,)) for p in (document[:cut], document[cut:]))
         return lead, trail

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ...data.errors import DataError
 from ...data.series import Finding
 from ...data.tagged import TaggedSentences, read_tagged, sentences_of
+from ...naming import counted
 from ...nn import CRF, Recurrent, cells_of
 from ...training import Total
 from ..arguments import argument
@@ -166,8 +167,9 @@ class Tagger(SupervisedEstimator):
         fitted = self.fitted_
         encoded, spans = self.encode(fitted.coding, data), fitted.coding.scheme is not None
         predicted = [[tag for tag, _ in sentence] for sentence in self._tagged(encoded)]
+        words = sum(map(len, data.words))
         beside = {
-            "count": f"{len(data):,} sentences of {sum(map(len, data.words)):,} words",
+            "count": f"{counted(len(data), 'sentence')} of {counted(words, 'word')}",
             "worst": worst_sentences(data, predicted),
             "details": details_of(data, predicted, spans),
             "findings": (*encoded.findings, *self.unseen(data)),
