@@ -130,3 +130,7 @@ def test_options_of_the_person_come_last(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("CXXFLAGS", "--no-such-option")
     with pytest.raises(build.CompilerFailed, match="no-such-option"):
         build.load('extern "C" int two() { return 2; }')
+    # It is not asked the same again.
+    monkeypatch.setattr(build.subprocess, "run", None)
+    with pytest.raises(build.CompilerFailed, match="no-such-option"):
+        build.load('extern "C" int two() { return 2; }')

@@ -140,6 +140,49 @@ def test_double_precision_stays() -> None:
         assert torch.equal(ur.unroll(cell, x, engine="native").outputs, plain)
 
 
+class OfBuffers(ur.Cell):
+    """A cell that learns nothing."""
+
+    def __init__(self, input_size: int, hidden_size: int):
+        super().__init__(input_size, {"h": hidden_size})
+        self.register_buffer("w", torch.randn(hidden_size, input_size))
+        self.register_buffer("r", torch.randn(hidden_size, hidden_size) / hidden_size)
+
+    def step(self, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (torch.tanh(x @ self.w.T + h @ self.r.T),)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_buffers_alone_set_the_precision(dtype) -> None:
+    torch.manual_seed(0)
+    cell, x = OfBuffers(5, 4), torch.randn(2, 6, 5).bfloat16()
+    with _half():
+        found = ur.unroll(cell, x.to(dtype), engine="native").outputs
+    expected = ur.unroll(cell, x.float(), engine="eager").outputs
+    assert found.dtype == torch.float32
+    # Factors of 8 bits, of a sum of five.
+    torch.testing.assert_close(found, expected, rtol=0, atol=5e-2)
+
+
+def test_a_gradient_to_derive_again_is_the_same_inside_as_outside() -> None:
+    cell, x = ur.cells.GRU(3, 4), torch.randn(2, 5, 3)
+    with _half():
+        outputs = ur.unroll(cell, x, engine="native").outputs
+        parameters = tuple(cell.parameters())
+        inside = torch.autograd.grad(outputs.sum(), parameters, create_graph=True)
+    outside = torch.autograd.grad(outputs.sum(), parameters, create_graph=True)
+    for one, other in zip(inside, outside, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_compiler_that_may_not_multiply_them_builds_for_float32(monkeypatch) -> None:
+    monkeypatch.setenv("CXXFLAGS", "-march=x86-64-v3")
+    with _half():
+        run = ur.unroll(OfBuffers(3, 7), torch.randn(2, 6, 3), engine="native")
+    assert run.why.endswith("in float32 under autocast too")
+    assert Machine("cpu", "auto").precision == "float32"
+
+
 @pytest.mark.slow
 # torch warns of what it does itself.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")

@@ -68,6 +68,11 @@ def test_the_n_that_knows_the_part_held_out_best_is_mixed_in(monkeypatch) -> Non
     assert mixture_of([np.full(len(IDS) - 1, 1e-6)], [IDS], texts, 5) is None
 
 
+def test_a_network_that_knows_nothing_is_not_mixed() -> None:
+    nothing = np.full(len(IDS) - 1, np.nan)
+    assert mixture_of([nothing], [IDS], [IDS], 5) is None
+
+
 def test_a_model_is_scored_mixed_and_alone(model) -> None:
     found, mixture = model.evaluate(TEXT), model.fitted_.mixture
     ids = model.fitted_.vocabulary.encode(TEXT.documents[0])

@@ -204,6 +204,24 @@ def test_the_scale_of_float16_may_fall_before_anything_fails() -> None:
     assert updates[-1].gradient_norm == pytest.approx(1000 * math.sqrt(3), rel=1e-3)
 
 
+def transposed() -> nn.Module:
+    model = linear()
+    model.weight = nn.Parameter((torch.arange(9.0) / 9).reshape(3, 3)[:, :1].T)
+    assert not model.weight.is_contiguous()
+    return model
+
+
+def test_weights_in_any_order_of_memory_are_updated_alike() -> None:
+    """torch's update in one pass reads gaps between numbers as numbers."""
+    models = [transposed(), linear()]
+    models[1].weight = nn.Parameter(models[0].weight.detach().contiguous())
+    for model in models:
+        run = updater(model, itertools.repeat(rows(8)))
+        for _ in range(3):
+            run.update()
+    torch.testing.assert_close(models[0].weight, models[1].weight, rtol=0, atol=1e-6)
+
+
 def test_two_machines_keep_their_precisions() -> None:
     first, second = Machine("cpu", "bfloat16"), Machine("cpu")
     x = torch.ones(2, 2)

@@ -258,4 +258,6 @@ def _shortened(text: str, most: int = 200) -> str:
 
 
 def _is_plain(parameter: nn.Parameter) -> bool:
-    return parameter.is_floating_point() and parameter.device.type == "cpu"
+    """Whether torch's update in one pass is right: it takes numbers as they lie in memory."""
+    on_cpu = parameter.device.type == "cpu"
+    return on_cpu and parameter.is_floating_point() and parameter.is_contiguous()

@@ -29,6 +29,18 @@ from .places import Target
 OPTIONS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 SHARED = ("-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w")
 COMPILERS = ("g++", "clang++", "c++")
+# What `vector.h` multiplies pairs of bfloat16 numbers by.
+PROBE = """
+#include <immintrin.h>
+extern "C" void multiply_add(float *sum, const int *a, const int *b) {
+    const __m512bh x = (__m512bh)_mm512_loadu_si512(a), y = (__m512bh)_mm512_loadu_si512(b);
+    _mm512_storeu_ps(sum, _mm512_dpbf16_ps(_mm512_loadu_ps(sum), x, y));
+}
+"""
+
+
+# What the compiler said of sources that it does not take: it is not asked again.
+_refused: dict[Path, str] = {}
 
 
 class CompilerFailed(RuntimeError):
@@ -89,8 +101,21 @@ def registers() -> tuple[int, int]:
 
 @torch.compiler.assume_constant_result
 def multiplies_in_half() -> bool:
-    """Whether one instruction of this machine adds products of bfloat16 numbers to floats."""
-    return "avx512_bf16" in _cpu_flags()
+    """Whether one instruction of this machine adds products of bfloat16 numbers to floats.
+
+    The compiler must know it too, and be allowed to use it.
+    """
+    return "avx512_bf16" in _cpu_flags() and _compiles(PROBE, *_options())
+
+
+@cache
+def _compiles(source: str, *_: str) -> bool:
+    """Whether there is a compiler that takes a source, with these options."""
+    try:
+        load(source)
+    except CompilerFailed:
+        return False
+    return True
 
 
 def target_for(real: str, half: bool = False) -> Target:
@@ -125,6 +150,8 @@ def load(source: str) -> ctypes.CDLL:
     """
     path, found = path_of(source), compiler()
     assert found is not None, "path_of asks"
+    if path in _refused:
+        raise CompilerFailed(_refused[path])
     try:
         _check_private(path.parent)
         if path.is_file():
@@ -178,7 +205,8 @@ def _compile(found: Compiler, source: str, path: Path) -> None:
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             first = next((line for line in run.stderr.splitlines() if "error" in line), run.stderr)
-            raise CompilerFailed(f"{found.path} failed: {' '.join(first.split())[:200]}")
+            _refused[path] = f"{found.path} failed: {' '.join(first.split())[:200]}"
+            raise CompilerFailed(_refused[path])
         if not library.is_file():
             raise CompilerFailed(f"{found.path} wrote no library")
         os.replace(library, path)

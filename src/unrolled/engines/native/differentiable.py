@@ -124,19 +124,21 @@ def _by_definition(
     x, rest = leaves[0], leaves[1:]
     states, bases, values = _parted(kernel, rest)
     forced = [Forced(v, one.mask) for v, one in zip(values, forced, strict=True)]
-    outputs = _loop(kernel, lengths, x, states, bases, forced)
-    reached = [
-        (output, gradient)
-        for output, gradient in zip(outputs, gradients, strict=True)
-        if gradient is not None and output.requires_grad
-    ]
-    wanted = [leaf for leaf in leaves if leaf.requires_grad]
-    if not reached or not wanted:
-        return (None,) * len(leaves)
-    results, incoming = zip(*reached, strict=True)
-    found = iter(
-        torch.autograd.grad(results, wanted, incoming, create_graph=True, allow_unused=True)
-    )
+    # Autocast would round what autograd's own products take, those of the loop backwards too.
+    with torch.autocast("cpu", enabled=False):
+        outputs = _loop(kernel, lengths, x, states, bases, forced)
+        reached = [
+            (output, gradient)
+            for output, gradient in zip(outputs, gradients, strict=True)
+            if gradient is not None and output.requires_grad
+        ]
+        wanted = [leaf for leaf in leaves if leaf.requires_grad]
+        if not reached or not wanted:
+            return (None,) * len(leaves)
+        results, incoming = zip(*reached, strict=True)
+        found = iter(
+            torch.autograd.grad(results, wanted, incoming, create_graph=True, allow_unused=True)
+        )
     return tuple(next(found) if leaf.requires_grad else None for leaf in leaves)
 
 

@@ -96,9 +96,9 @@ class Native:
     def solve(self, problem: Problem) -> Solution:
         if not is_autocast("cpu"):
             return self._solve(problem, half=False)
-        half = _half(problem)
+        half, dtype = _half(problem), _precision(problem)
         with torch.autocast("cpu", enabled=False):
-            return self._solve(_in_one_precision(problem), half)
+            return self._solve(_in_precision(problem, dtype), half)
 
     def _solve(self, problem: Problem, half: bool) -> Solution:
         names = list(problem.cell.state_sizes)
@@ -142,10 +142,12 @@ def _has_hooks(cell: nn.Module) -> bool:
 
 
 def _precision(problem: Problem) -> torch.dtype:
-    """What is computed in: that of the inputs, under autocast that of the parameters."""
-    if is_autocast("cpu"):
-        return next((p.dtype for p in problem.cell.parameters()), torch.float32)
-    return problem.inputs.dtype
+    """What is computed in: that of the inputs, under autocast that of the cell's own tensors."""
+    if not is_autocast("cpu"):
+        return problem.inputs.dtype
+    own = (*problem.cell.parameters(), *problem.cell.buffers())
+    given = torch.promote_types(problem.inputs.dtype, torch.float32)
+    return next((tensor.dtype for tensor in own if tensor.is_floating_point()), given)
 
 
 def _half(problem: Problem) -> bool:
@@ -154,8 +156,7 @@ def _half(problem: Problem) -> bool:
     return asked and _precision(problem) is torch.float32 and multiplies_in_half()
 
 
-def _in_one_precision(problem: Problem) -> Problem:
-    """The problem as it is, or under autocast in the precision of the parameters."""
-    dtype = next((p.dtype for p in problem.cell.parameters()), problem.inputs.dtype)
+def _in_precision(problem: Problem, dtype: torch.dtype) -> Problem:
+    """The problem as it is, if it is all in a precision, or brought to it."""
     alike = all(tensor.dtype == dtype for tensor in problem.tensors)
     return problem if alike else problem.to(dtype)

@@ -102,16 +102,20 @@ def mixture_of(
     learned: Sequence[np.ndarray],
     vocabulary_size: int,
 ) -> Mixture | None:
-    """The n-gram model of `learned` that knows `held_out` best, and its share; None if too small.
+    """The n-gram model of `learned` that knows `held_out` best, and its share.
+
+    None where the share is too small, or the network's forecasts are no numbers.
 
     Arguments:
         network: -log p of every token of each text held out but the first, [T - 1].
         held_out: texts that neither learned from.
         learned: those that the network learned from.
     """
+    own = np.concatenate(network)
+    if np.isnan(own).any():
+        return None
     grams = best(learned, held_out, vocabulary_size, ORDERS, (SMOOTHING,), MOST_STORED)
-    others = [-grams.log_probabilities(ids)[1:] for ids in held_out]
-    own, other = np.concatenate(network), np.concatenate(others)
+    other = np.concatenate([-grams.log_probabilities(ids)[1:] for ids in held_out])
     share, together = likeliest_share(own, other, MOST_SHARE)
     if share < LEAST_SHARE:
         return None
